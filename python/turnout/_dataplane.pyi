@@ -1,0 +1,70 @@
+"""The native data plane: the one seam between Python, which decides, and Rust, which carries requests.
+
+Everything structured crosses as JSON text and is checked by strict structs on the Rust side; the shapes are described in
+`docs/concepts/seam.md`. Every function raises a subclass of `turnout.errors.TurnoutError`, chosen by its catalogue code.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias, final
+
+from typing_extensions import Buffer
+
+WireTensor: TypeAlias = tuple[str, str, tuple[int, ...], Buffer | Sequence[bytes]]
+"""(name, dtype, shape, data): `data` is C-contiguous little-endian bytes, or a sequence of bytes for dtype `string`."""
+
+ResultTensor: TypeAlias = tuple[str, str, tuple[int, ...], bytearray | list[bytes]]
+"""(name, dtype, shape, data) of an answer; `data` belongs to the caller."""
+
+__version__: str
+
+@final
+class DataPlane:
+    """Event loops, listeners, engines and servables of one server. Thread-safe; blocking calls release the GIL."""
+
+    def __new__(cls, settings_json: str) -> DataPlane: ...
+    def listen(self, door: str, address: str, reuse_port: bool) -> str:
+        """Opens a listener for `door` (`rest` or `grpc`) on `HOST:PORT` or `unix:PATH`; returns the bound address."""
+    def apply(self, snapshot_json: str) -> None:
+        """Replaces the whole desired state. Loads start, routes swap at once, what is omitted drains and unloads."""
+    def next_event(self, timeout_ms: int) -> str | None:
+        """Waits for the next fact (JSON), at most `timeout_ms`; None when there was none."""
+    def predict(
+        self,
+        model: str,
+        version: int | None,
+        signature: str | None,
+        inputs: Sequence[WireTensor],
+        timeout_ms: int | None,
+    ) -> tuple[int, list[ResultTensor]]:
+        """Runs one request in the calling thread, by the same road as REST and gRPC; returns (version, outputs)."""
+    def status(self) -> str:
+        """What the data plane holds now (JSON): servables, in-flight work, mergeability, learnt times."""
+    def metrics(self) -> str:
+        """The metrics page, Prometheus text format 0.0.4."""
+    def drain(self, delay_ms: int, timeout_ms: int) -> bool:
+        """Stops accepting after `delay_ms`, lets what is in flight finish; False when `timeout_ms` cut it short."""
+    def close(self) -> None:
+        """Stops everything at once. Idempotent."""
+
+def inspect_artifact(engine_json: str, artifact_json: str) -> str:
+    """Loads an artifact and returns its description (JSON: signatures, memory), then drops it."""
+
+def probe_engine(engine_json: str) -> str:
+    """Opens a runtime's library and returns its version (JSON)."""
+
+def encode_predict_request(
+    model: str, version: int | None, signature: str, inputs: Sequence[WireTensor]
+) -> bytes:
+    """Serializes a `tensorflow.serving.PredictRequest`."""
+
+def decode_predict_response(message: Buffer) -> tuple[int, list[ResultTensor]]:
+    """Parses a `tensorflow.serving.PredictResponse`; returns (version, outputs)."""
+
+def list_error_codes() -> list[tuple[str, bool, str, int, str, str]]:
+    """(slug, retryable, Python class, HTTP status, gRPC status name, meaning) for the whole catalogue."""
+
+def list_metrics() -> list[tuple[str, str, str, list[str]]]:
+    """(name, kind, help, labels) of every metric that the page can show."""
+
+def list_rest_routes() -> list[tuple[str, str, str]]:
+    """(method, path pattern, meaning) of every REST route."""
