@@ -1,1 +1,80 @@
+//! Engines: what executes a model. Synchronous and small; threads, queues and time belong to the caller.
 
+pub mod artifact;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod onnx;
+pub mod warmup;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use turnout_core::event::LogLevel;
+use turnout_core::snapshot::EngineSpec;
+use turnout_core::{Error, Result, Signature, Tensor};
+
+pub use artifact::Artifact;
+
+/// A runtime, opened once per process and library.
+///
+/// `Send + Sync`: loads may run on several threads at once.
+pub trait Engine: Send + Sync {
+    /// The runtime's own version, for `doctor`, status and manifests.
+    fn version(&self) -> &str;
+
+    /// Turns an artifact into a model. May take seconds; runs on a low-priority thread.
+    ///
+    /// # Errors
+    /// `load_failed` or `artifact_invalid`, with the runtime's own words as the evidence.
+    fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>>;
+}
+
+/// How a model is to be loaded.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    pub threads: Threads,
+    /// Signatures of the manifest; empty takes what the artifact says of itself.
+    pub signatures: Vec<Signature>,
+}
+
+/// Where operators run that can use more than one core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// In the calling thread alone: right for work far below a millisecond.
+    Caller,
+    /// In the process's one pool, shared by all models.
+    SharedPool,
+    /// In a pool of this model's own.
+    Own(usize),
+}
+
+/// A loaded version. Dropping it unloads it and may take long: drop it on the reaper's thread.
+///
+/// `run` may be called from many threads at once and must not keep a lock while it computes.
+pub trait Model: Send + Sync {
+    /// The default signature first; never empty.
+    fn signatures(&self) -> &[Signature];
+
+    /// Executes one call.
+    ///
+    /// `inputs` are in the order of the signature's inputs and already fit its dtypes, ranks and fixed dimensions
+    /// ([`turnout_core::TensorSpec::fit`]). The outputs are in the order of the signature's outputs.
+    ///
+    /// # Errors
+    /// `execution_failed` with the runtime's own words; the model stays usable.
+    fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>>;
+}
+
+/// Receives what a runtime logs: level and line. Process-wide, as runtimes are.
+pub type LogSink = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
+
+/// Opens the runtime that `spec` names, or returns the one that is open.
+///
+/// # Errors
+/// `runtime_missing` when the library cannot be opened, `unsupported` for an unknown kind.
+pub fn open(spec: &EngineSpec, log: &LogSink) -> Result<Arc<dyn Engine>> {
+    match spec.kind.as_str() {
+        "onnx" => onnx::open(Path::new(&spec.library), log),
+        other => Err(Error::unsupported(format!("unknown engine: `{other}`"))),
+    }
+}

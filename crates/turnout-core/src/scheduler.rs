@@ -1,0 +1,158 @@
+//! What runs together and when: the seam of every batching policy.
+//!
+//! A scheduler is pure. Drivers own it: one on each event loop for what was parsed in a turn, one behind a lock for the
+//! executor threads. Both offer entries, ask for the next batch, run it, and answer what was dropped.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::Cancellation;
+
+/// Requests of one bucket may be executed together: same signature, same shapes behind dimension 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bucket {
+    pub signature: usize,
+    /// A hash of the trailing dimensions of all inputs.
+    pub shapes: u64,
+}
+
+/// One request as a scheduler sees it.
+#[derive(Debug)]
+pub struct Entry<T> {
+    pub rows: usize,
+    pub bucket: Bucket,
+    pub deadline: Instant,
+    pub cancellation: Cancellation,
+    pub work: T,
+}
+
+/// Why an entry will not be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    DeadlinePassed,
+    Cancelled,
+}
+
+/// Entries to execute as one call, in the order in which they were offered.
+#[derive(Debug)]
+pub struct Batch<T> {
+    pub entries: Vec<Entry<T>>,
+    pub rows: usize,
+}
+
+/// The answer to [`Scheduler::next_batch`].
+#[derive(Debug)]
+pub struct Next<T> {
+    pub batch: Option<Batch<T>>,
+    /// Entries that left the queue without being executed; the driver answers them.
+    pub dropped: Vec<(Entry<T>, Dropped)>,
+}
+
+/// A batching policy. Every entry that `offer` accepts leaves exactly once: in a batch or among the dropped.
+pub trait Scheduler<T>: Send {
+    /// Takes an entry, or gives it back when the queue is full.
+    ///
+    /// # Errors
+    /// The entry itself; nothing was enqueued.
+    fn offer(&mut self, entry: Entry<T>, now: Instant) -> Result<(), Entry<T>>;
+
+    /// The next entries to run together; `None` when nothing should run now.
+    fn next_batch(&mut self, now: Instant) -> Next<T>;
+
+    /// Entries waiting.
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Bounds of [`NoWait`].
+#[derive(Clone, Copy, Debug)]
+pub struct NoWaitOptions {
+    /// Most requests in the queue.
+    pub max_queue: usize,
+    /// Most rows of one merged batch; a single larger request still runs, alone.
+    pub max_batch_rows: usize,
+    /// Whether requests may be merged at all.
+    pub mergeable: bool,
+}
+
+/// The first policy: never wait; what is there when a driver asks runs together.
+#[derive(Debug)]
+pub struct NoWait<T> {
+    options: NoWaitOptions,
+    queue: VecDeque<Entry<T>>,
+}
+
+impl<T> NoWait<T> {
+    #[must_use]
+    pub fn new(options: NoWaitOptions) -> Self {
+        Self { options, queue: VecDeque::new() }
+    }
+
+    fn pop_live(&mut self, now: Instant, dropped: &mut Vec<(Entry<T>, Dropped)>) -> Option<Entry<T>> {
+        while let Some(entry) = self.queue.pop_front() {
+            match verdict(&entry, now) {
+                None => return Some(entry),
+                Some(why) => dropped.push((entry, why)),
+            }
+        }
+        None
+    }
+
+    /// Moves what may join `batch` out of the queue; the others keep their order.
+    fn join(&mut self, batch: &mut Batch<T>, now: Instant, dropped: &mut Vec<(Entry<T>, Dropped)>) {
+        let bucket = batch.entries[0].bucket;
+        for _ in 0..self.queue.len() {
+            let Some(entry) = self.queue.pop_front() else { return };
+            if let Some(why) = verdict(&entry, now) {
+                dropped.push((entry, why));
+            } else if entry.bucket == bucket && batch.rows + entry.rows <= self.options.max_batch_rows {
+                batch.rows += entry.rows;
+                batch.entries.push(entry);
+            } else {
+                self.queue.push_back(entry);
+            }
+        }
+    }
+}
+
+impl<T: Send> Scheduler<T> for NoWait<T> {
+    fn offer(&mut self, entry: Entry<T>, _now: Instant) -> Result<(), Entry<T>> {
+        if self.queue.len() >= self.options.max_queue {
+            return Err(entry);
+        }
+        self.queue.push_back(entry);
+        Ok(())
+    }
+
+    fn next_batch(&mut self, now: Instant) -> Next<T> {
+        let mut dropped = Vec::new();
+        let batch = self.pop_live(now, &mut dropped).map(|first| {
+            let mut batch = Batch { rows: first.rows, entries: vec![first] };
+            if self.options.mergeable {
+                self.join(&mut batch, now, &mut dropped);
+            }
+            batch
+        });
+        Next { batch, dropped }
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+fn verdict<T>(entry: &Entry<T>, now: Instant) -> Option<Dropped> {
+    if entry.cancellation.is_cancelled() {
+        Some(Dropped::Cancelled)
+    } else if entry.deadline <= now {
+        Some(Dropped::DeadlinePassed)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

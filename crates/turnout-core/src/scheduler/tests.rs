@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn entry(work: usize, rows: usize, shapes: u64, deadline: Instant) -> Entry<usize> {
+    let bucket = Bucket { signature: 0, shapes };
+    Entry { rows, bucket, deadline, cancellation: Cancellation::default(), work }
+}
+
+fn no_wait(mergeable: bool) -> NoWait<usize> {
+    NoWait::new(NoWaitOptions { max_queue: 8, max_batch_rows: 4, mergeable })
+}
+
+fn works(batch: &Batch<usize>) -> Vec<usize> {
+    batch.entries.iter().map(|entry| entry.work).collect()
+}
+
+#[test]
+fn a_full_queue_gives_the_entry_back() {
+    let now = Instant::now();
+    let mut scheduler = no_wait(true);
+    for work in 0..8 {
+        assert!(scheduler.offer(entry(work, 1, 0, now), now).is_ok());
+    }
+    assert_eq!(scheduler.offer(entry(8, 1, 0, now), now).expect_err("full").work, 8);
+}
+
+#[test]
+fn expired_and_cancelled_entries_are_dropped_with_their_reason() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut scheduler = no_wait(true);
+    let cancelled = entry(1, 1, 0, later);
+    cancelled.cancellation.cancel();
+    for entry in [entry(0, 1, 0, now), cancelled, entry(2, 1, 0, later)] {
+        scheduler.offer(entry, now).expect("room");
+    }
+    let next = scheduler.next_batch(now);
+    assert_eq!(works(&next.batch.expect("one is live")), [2]);
+    let why: Vec<_> = next.dropped.iter().map(|(entry, why)| (entry.work, *why)).collect();
+    assert_eq!(why, [(0, Dropped::DeadlinePassed), (1, Dropped::Cancelled)]);
+}
+
+#[test]
+fn a_request_larger_than_the_limit_runs_alone() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut scheduler = no_wait(true);
+    for (work, rows) in [(0, 9), (1, 1)] {
+        scheduler.offer(entry(work, rows, 0, later), now).expect("room");
+    }
+    assert_eq!(works(&scheduler.next_batch(now).batch.expect("first")), [0]);
+    assert_eq!(works(&scheduler.next_batch(now).batch.expect("second")), [1]);
+}
+
+proptest! {
+    /// Nothing is lost or run twice, order holds inside a bucket, limits hold, and buckets never mix.
+    #[test]
+    fn every_entry_leaves_exactly_once(
+        offers in prop::collection::vec((0usize..6, 0u64..3, any::<bool>()), 0..40),
+        mergeable in any::<bool>(),
+    ) {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let mut scheduler = no_wait(mergeable);
+        let (mut accepted, mut left) = (Vec::new(), Vec::new());
+        for (work, (rows, shapes, live)) in offers.into_iter().enumerate() {
+            if scheduler.offer(entry(work, rows, shapes, if live { later } else { now }), now).is_ok() {
+                accepted.push(work);
+            }
+        }
+        loop {
+            let next = scheduler.next_batch(now);
+            left.extend(next.dropped.iter().map(|(entry, _)| entry.work));
+            let Some(batch) = next.batch else { break };
+            prop_assert!(batch.entries.len() == 1 || (mergeable && batch.rows <= 4));
+            prop_assert!(batch.entries.iter().all(|entry| entry.bucket == batch.entries[0].bucket));
+            prop_assert_eq!(batch.rows, batch.entries.iter().map(|entry| entry.rows).sum::<usize>());
+            prop_assert!(works(&batch).is_sorted());
+            left.extend(works(&batch));
+        }
+        left.sort_unstable();
+        prop_assert_eq!(left, accepted);
+        prop_assert!(scheduler.is_empty());
+    }
+}
