@@ -8,7 +8,10 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 BIN := .venv/bin
 REQUIREMENTS := $(addprefix requirements/,uv.txt test.txt dev.txt docs.txt)
-REQUIREMENTS_HASH := $(shell cat $(REQUIREMENTS) | sha256sum | cut -c 1-16)
+REQUIREMENTS_HASH := $(shell cat $(REQUIREMENTS) requirements/oracle.txt | sha256sum | cut -c 1-16)
+DENY_VERSION := 0.20.2
+DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+ORACLE := requirements/oracle.txt
 INSTALLED := .venv/.installed-$(REQUIREMENTS_HASH)
 EDITABLE := .venv/.editable-$(shell sha256sum < pyproject.toml | cut -c 1-16)
 BUILT_LIBRARY := target/release/lib_dataplane.so
@@ -29,6 +32,11 @@ $(INSTALLED):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	@echo "Installing the Python packages (about 350 MB to download the first time)"
 	@$(BIN)/uv pip sync --quiet --require-hashes $(REQUIREMENTS)
+	@rm -rf .venv/oracle
+	@for package in tensorflow-protobuf tensorflow-serving-api; do \
+	    awk -v package="$$package" '/^[a-z]/ { wanted = index($$0, package "==") } wanted' $(ORACLE) | \
+	    $(BIN)/uv pip install --quiet --no-deps --require-hashes --target .venv/oracle --requirement -; \
+	done
 	@rm -f .venv/.installed-* .venv/.editable-*
 	@touch $@
 
@@ -48,6 +56,68 @@ $(EDITABLE): $(INSTALLED)
 	@maturin develop --release --locked --uv > /dev/null
 	@rm -f .venv/.editable-*
 	@touch $@
+
+.PHONY: test
+test: setup test-rust test-python ## Set up what is missing, then run every test
+
+# cargo-nextest is used where it is installed; nobody waits minutes for it to compile.
+.PHONY: test-rust
+test-rust: $(INSTALLED)
+	@if cargo nextest --version > /dev/null 2>&1; \
+	    then cargo nextest run --release --workspace --locked; \
+	    else cargo test --release --workspace --locked --quiet; fi
+
+.PHONY: test-python
+test-python: setup
+	@$(BIN)/pytest
+
+.PHONY: lint
+lint: setup lint-rust lint-python lint-text docs ## Check formats, types, imports, licences, spelling and docs
+
+.PHONY: lint-rust
+lint-rust: $(DENY)
+	@cargo fmt --all --check
+	@cargo clippy --release --workspace --all-targets --locked --quiet -- --deny warnings
+	@$(DENY) --offline --locked --log-level error check bans licenses sources
+
+.PHONY: lint-python
+lint-python: setup
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(BIN)/stubtest turnout._dataplane --mypy-config-file pyproject.toml
+
+.PHONY: lint-text
+lint-text: $(INSTALLED)
+	@$(BIN)/typos
+
+.PHONY: format
+format: $(INSTALLED) ## Format the sources and mend what can be mended automatically
+	cargo fmt --all
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: docs
+docs: setup ## Build the documentation into site/, with warnings as errors
+	@$(BIN)/mkdocs build --strict --quiet --clean
+
+.PHONY: audit
+audit: $(INSTALLED) $(DENY) ## Ask the advisory databases about every dependency (needs a network)
+	@$(DENY) --locked check advisories
+	@test -x .tools/audit/bin/pip-audit || $(BIN)/uv venv --quiet .tools/audit
+	@VIRTUAL_ENV=$(CURDIR)/.tools/audit $(BIN)/uv pip sync --quiet --require-hashes requirements/audit.txt
+	@for file in $(REQUIREMENTS) $(ORACLE); do \
+	    .tools/audit/bin/pip-audit --no-deps --disable-pip --require-hashes --requirement $$file; done
+
+.PHONY: lock
+lock: $(INSTALLED) ## Resolve the Python requirements again, keeping the versions that still fit (UPGRADE=1 takes the newest)
+	@scripts/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
+
+$(DENY):
+	@scripts/check-machine.sh $(PYTHON)
+	@echo "Building cargo-deny $(DENY_VERSION) into .tools (about 4 minutes on 2 cores, once)"
+	@cargo install cargo-deny --version $(DENY_VERSION) --locked --quiet --root .tools/cargo-deny-$(DENY_VERSION)
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
