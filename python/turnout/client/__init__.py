@@ -1,0 +1,1 @@
+"""Clients of a running server, without TensorFlow: REST and gRPC, sync and async."""

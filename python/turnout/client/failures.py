@@ -1,0 +1,72 @@
+"""How failures of a call become Turnout's exceptions: by catalogue code where the server gave one, else by status."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+from turnout import _dataplane
+from turnout.client.exchange import Answer
+from turnout.errors import InternalError, TurnoutError, UnavailableError, error_classes
+
+CODE_HEADER = "x-turnout-code"
+REQUEST_ID_HEADER = "x-request-id"
+
+
+@cache
+def _classes() -> Mapping[str, type[TurnoutError]]:
+    return error_classes()
+
+
+@cache
+def _codes_by_status() -> tuple[Mapping[int, str], Mapping[str, str]]:
+    """The first code of each HTTP and gRPC status in the catalogue: what a server of another make may have meant."""
+    http: dict[int, str] = {}
+    grpc: dict[str, str] = {}
+    for slug, _, _, http_status, grpc_status, _ in _dataplane.list_error_codes():
+        http.setdefault(http_status, slug)
+        grpc.setdefault(grpc_status, slug)
+    return http, grpc
+
+
+def rest_failure(status: int, answer: Answer) -> TurnoutError:
+    """Makes the exception for an answer whose HTTP status is not 200."""
+    document = _error_document(answer.body)
+    message = str(document.get("error") or f"the server answered with the HTTP status: {status}")
+    code = answer.headers.get(CODE_HEADER) or _codes_by_status()[0].get(status)
+    return _failure(code, message, answer.headers, {"http_status": status})
+
+
+def grpc_failure(status: str, message: str, metadata: Mapping[str, str]) -> TurnoutError:
+    """Makes the exception for a gRPC status other than OK.
+
+    Args:
+        status: its name, `NOT_FOUND` say.
+        message: the status's details.
+        metadata: trailing metadata by lower-case name.
+    """
+    code = metadata.get(CODE_HEADER) or _codes_by_status()[1].get(status)
+    return _failure(code, message or f"the server answered with the gRPC status: {status}", metadata, {})
+
+
+def unreachable(address: str, cause: Exception) -> UnavailableError:
+    """Makes the exception for a connection that could not be made or broke."""
+    reason = str(cause) or type(cause).__name__
+    return UnavailableError(
+        f"no answer from `{address}`: {reason}", hint="Is the server running, and is this its address?"
+    )
+
+
+def _failure(code: str | None, message: str, headers: Mapping[str, str], context: Mapping[str, Any]) -> TurnoutError:
+    cls = _classes().get(code or "", InternalError)
+    request_id = headers.get(REQUEST_ID_HEADER)
+    facts = {**context, "request_id": request_id} if request_id else dict(context)
+    return cls(message, **facts)
+
+
+def _error_document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}  # a proxy's HTML page, say: the status still tells
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}

@@ -1,0 +1,55 @@
+"""What the model and health calls of a client return."""
+
+from dataclasses import dataclass
+
+from turnout.errors import SignatureNotFoundError
+from turnout.types import DEFAULT_SIGNATURE, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """One version as its server reports it.
+
+    Attributes:
+        version: its number.
+        state: `START`, `LOADING`, `AVAILABLE`, `UNLOADING` or `END`.
+        error_code: why it is not available, as a word; empty without an error.
+        error_message: the same for people.
+    """
+
+    version: int
+    state: str
+    error_code: str = ""
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What a version answers to.
+
+    Attributes:
+        model: the model's name.
+        version: the version that is described.
+        signatures: the default one first.
+    """
+
+    model: str
+    version: int
+    signatures: tuple[Signature, ...]
+
+    def signature(self, name: str | None = None) -> Signature:
+        """Returns a signature by name, or the default one.
+
+        Raises:
+            SignatureNotFoundError: the version has none of that name.
+        """
+        by_name = {signature.name: signature for signature in self.signatures}
+        if name in (None, "") and self.signatures:
+            return by_name.get(DEFAULT_SIGNATURE, self.signatures[0])
+        if name in by_name:
+            return by_name[name]
+        listed = ", ".join(f"`{known}`" for known in by_name) or "none"
+        raise SignatureNotFoundError(
+            f"model `{self.model}` version {self.version} has no signature of that name: expected one of {listed},"
+            f" got `{name}`"
+        )
