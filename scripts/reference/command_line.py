@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer.main
+from turnout.cli.app import app
 
 from scripts.reference.markdown import code, page, table
-from turnout.cli.app import app
 
 # Typer's command objects are private classes; they are read here by attribute, as its own documentation tool does.
 Command = Any
