@@ -8,9 +8,9 @@ centimetres (sepal length, sepal width, petal length, petal width). Outputs: `la
 from pathlib import Path
 from typing import Any, cast
 
+import skl2onnx
 from onnx import ModelProto
 from onnx.helper import make_opsetid
-import skl2onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
