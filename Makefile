@@ -102,6 +102,10 @@ format: $(INSTALLED) ## Format the sources and mend what can be mended automatic
 docs: setup ## Build the documentation into site/, with warnings as errors
 	@$(BIN)/mkdocs build --strict --quiet --clean
 
+.PHONY: docs-reference
+docs-reference: setup ## Write docs/reference anew from the code
+	@$(BIN)/python -m scripts.reference
+
 .PHONY: audit
 audit: $(INSTALLED) $(DENY) ## Ask the advisory databases about every dependency (needs a network)
 	@$(DENY) --locked check advisories
@@ -121,6 +125,6 @@ $(DENY):
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .tools target site build dist out .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .tools target site build dist out .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find python tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/turnout/_dataplane*.so
