@@ -22,13 +22,19 @@ pub struct BytePermit {
 impl ByteBudget {
     #[must_use]
     pub fn new(limit_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { limit_bytes, used_bytes: AtomicUsize::new(0) })
+        Arc::new(Self {
+            limit_bytes,
+            used_bytes: AtomicUsize::new(0),
+        })
     }
 
     /// # Errors
     /// `overloaded`, naming the limit; nothing is held then.
     pub fn acquire(self: &Arc<Self>, bytes: usize) -> Result<BytePermit> {
-        let mut permit = BytePermit { budget: Arc::clone(self), bytes: 0 };
+        let mut permit = BytePermit {
+            budget: Arc::clone(self),
+            bytes: 0,
+        };
         permit.grow(bytes)?;
         Ok(permit)
     }
@@ -51,7 +57,10 @@ impl BytePermit {
     /// `overloaded`, naming the limit; what was held is still held.
     pub fn grow(&mut self, bytes: usize) -> Result<()> {
         let before = self.budget.used_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before.checked_add(bytes).is_some_and(|sum| sum <= self.budget.limit_bytes) {
+        if before
+            .checked_add(bytes)
+            .is_some_and(|sum| sum <= self.budget.limit_bytes)
+        {
             self.bytes += bytes;
             return Ok(());
         }
@@ -65,7 +74,9 @@ impl BytePermit {
 
 impl Drop for BytePermit {
     fn drop(&mut self) {
-        self.budget.used_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget
+            .used_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -1,28 +1,35 @@
 //! Joining the inputs of several requests along dimension 0, and cutting the outputs apart again.
 
-use crate::{Error, Result, Shape, Tensor};
+use crate::{Error, Result, Shape, Tensor, Values};
 
-/// Joins requests of one bucket: output `i` holds input `i` of all, in order.
+/// Joins requests of one bucket: output `i` holds input `i` of all, in order. Copies; the requests stay whole, so that each
+/// can be run alone when the merged call fails.
 ///
 /// # Errors
-/// `internal` when the requests do not belong together; callers then run each alone.
-pub fn merge(mut requests: Vec<Vec<Tensor>>) -> Result<Vec<Tensor>> {
-    if requests.len() <= 1 {
-        return requests.pop().ok_or_else(|| Error::internal("bug: merged no requests"));
-    }
-    let inputs = requests[0].len();
-    (0..inputs).map(|index| merge_input(&requests, index)).collect()
+/// `internal` when the requests do not belong together.
+pub fn merge(requests: &[&[Tensor]]) -> Result<Vec<Tensor>> {
+    let inputs = requests.first().map_or(0, |first| first.len());
+    (0..inputs)
+        .map(|index| merge_input(requests, index))
+        .collect()
 }
 
-fn merge_input(requests: &[Vec<Tensor>], index: usize) -> Result<Tensor> {
-    let part = |request: &Vec<Tensor>| request.get(index).cloned().ok_or_else(|| Error::internal("bug: ragged merge"));
-    let (mut shape, mut values) = part(&requests[0])?.into_parts();
-    for request in &requests[1..] {
-        let next = request.get(index).ok_or_else(|| Error::internal("bug: ragged merge"))?;
-        if shape.is_empty() || next.shape().get(1..) != shape.get(1..) {
+fn merge_input(requests: &[&[Tensor]], index: usize) -> Result<Tensor> {
+    let first = &requests[0][index];
+    let mut shape = Shape::from_slice(first.shape());
+    shape[0] = requests
+        .iter()
+        .map(|request| request.get(index).map_or(0, Tensor::rows))
+        .sum();
+    let elements = crate::tensor::element_count(&shape).unwrap_or(0);
+    let mut values = Values::with_capacity(first.dtype(), elements);
+    for request in requests {
+        let next = request
+            .get(index)
+            .ok_or_else(|| Error::internal("bug: merged requests of different inputs"))?;
+        if next.shape().get(1..) != first.shape().get(1..) {
             return Err(Error::internal("bug: merged requests of different shapes"));
         }
-        shape[0] += next.rows();
         values.append(next.values())?;
     }
     Tensor::new(shape, values)
@@ -37,7 +44,10 @@ pub fn split(outputs: Vec<Tensor>, rows: &[usize]) -> Result<Vec<Vec<Tensor>>> {
         return Ok(vec![outputs]);
     }
     let total: usize = rows.iter().sum();
-    let mut parts: Vec<Vec<Tensor>> = rows.iter().map(|_| Vec::with_capacity(outputs.len())).collect();
+    let mut parts: Vec<Vec<Tensor>> = rows
+        .iter()
+        .map(|_| Vec::with_capacity(outputs.len()))
+        .collect();
     for output in outputs {
         let (shape, values) = output.into_parts();
         if shape.first() != Some(&total) {
@@ -51,7 +61,10 @@ pub fn split(outputs: Vec<Tensor>, rows: &[usize]) -> Result<Vec<Vec<Tensor>>> {
         for (part, count) in parts.iter_mut().zip(rows) {
             let mut part_shape = Shape::from_slice(&shape);
             part_shape[0] = *count;
-            part.push(Tensor::new(part_shape, values.slice(start * stride..(start + count) * stride))?);
+            part.push(Tensor::new(
+                part_shape,
+                values.slice(start * stride..(start + count) * stride),
+            )?);
             start += count;
         }
     }
@@ -63,26 +76,33 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Values;
 
     fn request(rows: usize, first: f32) -> Vec<Tensor> {
-        let values = (0..rows * 2).map(|index| first + f32::from(u16::try_from(index).expect("small"))).collect();
-        vec![Tensor::new(Shape::from_slice(&[rows, 2]), Values::Float32(values)).expect("shape matches")]
+        let values = (0..rows * 2)
+            .map(|index| first + f32::from(u16::try_from(index).expect("small")))
+            .collect();
+        vec![
+            Tensor::new(Shape::from_slice(&[rows, 2]), Values::Float32(values))
+                .expect("shape matches"),
+        ]
     }
 
     proptest! {
         #[test]
         fn split_undoes_merge(rows in prop::collection::vec(0usize..5, 1..6)) {
             let requests: Vec<_> = rows.iter().map(|rows| request(*rows, 10.0)).collect();
-            let merged = merge(requests.clone()).expect("same shapes");
+            let parts: Vec<&[Tensor]> = requests.iter().map(Vec::as_slice).collect();
+            let merged = merge(&parts).expect("same shapes");
             prop_assert_eq!(split(merged, &rows).expect("same rows"), requests);
         }
     }
 
     #[test]
     fn different_trailing_shapes_and_wrong_row_counts_are_refused() {
-        let other = vec![Tensor::new(Shape::from_slice(&[1, 3]), Values::Float32(vec![0.0; 3])).expect("three")];
-        assert!(merge(vec![request(1, 0.0), other]).is_err());
+        let other = vec![
+            Tensor::new(Shape::from_slice(&[1, 3]), Values::Float32(vec![0.0; 3])).expect("three"),
+        ];
+        assert!(merge(&[&request(1, 0.0), &other]).is_err());
         assert!(split(request(3, 0.0), &[1, 1]).is_err());
     }
 }

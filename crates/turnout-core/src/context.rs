@@ -47,7 +47,8 @@ impl RequestId {
     /// Takes a client's id if it is printable ASCII of reasonable length.
     #[must_use]
     pub fn from_client(id: &[u8]) -> Option<Self> {
-        let printable = !id.is_empty() && id.len() <= Self::MAX_BYTES && id.iter().all(u8::is_ascii_graphic);
+        let printable =
+            !id.is_empty() && id.len() <= Self::MAX_BYTES && id.iter().all(u8::is_ascii_graphic);
         let text = printable.then(|| std::str::from_utf8(id).ok()).flatten()?;
         Some(Self::Given(text.into()))
     }
@@ -99,7 +100,12 @@ mod tests {
 
     #[test]
     fn client_ids_are_taken_only_when_printable_and_short() {
-        assert_eq!(RequestId::from_client(b"abc-1").map(|id| id.to_string()).as_deref(), Some("abc-1"));
+        assert_eq!(
+            RequestId::from_client(b"abc-1")
+                .map(|id| id.to_string())
+                .as_deref(),
+            Some("abc-1")
+        );
         for bad in [b"".as_slice(), b"a b", b"a\n", &[b'x'; 129], "é".as_bytes()] {
             assert_eq!(RequestId::from_client(bad), None);
         }

@@ -25,7 +25,11 @@ impl LatencyCurve {
         let old = f32::from_bits(cell.load(Ordering::Relaxed));
         // A bucket spans a factor of two: observations are brought to the rows that stand for it.
         let micros = scale(micros.max(0.1), rows, 1 << bucket(rows));
-        let new = if old == 0.0 { micros } else { old + WEIGHT * (micros - old) };
+        let new = if old == 0.0 {
+            micros
+        } else {
+            old + WEIGHT * (micros - old)
+        };
         cell.store(new.to_bits(), Ordering::Relaxed);
     }
 
@@ -38,7 +42,9 @@ impl LatencyCurve {
                 return scale(known, 1 << index, rows.max(1));
             }
         }
-        (here + 1..BUCKETS).find_map(|index| self.known(index)).unwrap_or(f32::INFINITY)
+        (here + 1..BUCKETS)
+            .find_map(|index| self.known(index))
+            .unwrap_or(f32::INFINITY)
     }
 
     fn known(&self, index: usize) -> Option<f32> {
@@ -52,9 +58,16 @@ fn bucket(rows: usize) -> usize {
 }
 
 /// Scales upwards in proportion to rows, and downwards not at all: fixed costs do not shrink.
-#[expect(clippy::cast_precision_loss, reason = "row counts far below 2^24 matter here")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "row counts far below 2^24 matter here"
+)]
 fn scale(micros: f32, from_rows: usize, to_rows: usize) -> f32 {
-    if to_rows > from_rows { micros * (to_rows as f32 / from_rows as f32) } else { micros }
+    if to_rows > from_rows {
+        micros * (to_rows as f32 / from_rows as f32)
+    } else {
+        micros
+    }
 }
 
 #[cfg(test)]

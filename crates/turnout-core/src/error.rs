@@ -82,7 +82,12 @@ struct Inner {
 
 impl Error {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), hint: None, source: None }))
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }))
     }
 
     #[must_use]
@@ -92,7 +97,10 @@ impl Error {
     }
 
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.0.source = Some(source.into());
         self
     }

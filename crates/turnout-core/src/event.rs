@@ -9,8 +9,16 @@ use crate::Signature;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     Loaded(Loaded),
-    LoadFailed { servable: u64, code: &'static str, message: String, hint: Option<String> },
-    Unloaded { servable: u64, drain_ms: u64 },
+    LoadFailed {
+        servable: u64,
+        code: &'static str,
+        message: String,
+        hint: Option<String>,
+    },
+    Unloaded {
+        servable: u64,
+        drain_ms: u64,
+    },
     Log(LogRecord),
 }
 

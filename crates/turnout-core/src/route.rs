@@ -39,6 +39,16 @@ impl<S> FromIterator<(String, Route<S>)> for RoutingTable<S> {
 }
 
 impl<S> RoutingTable<S> {
+    /// Every routable version: model, number, servable.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64, &S)> {
+        self.0.iter().flat_map(|(model, route)| {
+            route
+                .versions
+                .iter()
+                .map(move |(version, servable)| (model.as_str(), *version, servable))
+        })
+    }
+
     /// Finds the servable of a request.
     ///
     /// # Errors
@@ -52,7 +62,10 @@ impl<S> RoutingTable<S> {
             VersionChoice::Number(number) => number,
             VersionChoice::Label(label) => *route.labels.get(label).ok_or_else(not_found)?,
         };
-        let found = route.versions.iter().find(|(version, _)| *version == number);
+        let found = route
+            .versions
+            .iter()
+            .find(|(version, _)| *version == number);
         found.map(|(_, servable)| servable).ok_or_else(not_found)
     }
 }
@@ -60,7 +73,9 @@ impl<S> RoutingTable<S> {
 fn not_found_text(model: &str, choice: VersionChoice<'_>) -> String {
     match choice {
         VersionChoice::Default => format!("Servable not found for request: Latest({model})"),
-        VersionChoice::Number(number) => format!("Servable not found for request: Specific({model}, {number})"),
+        VersionChoice::Number(number) => {
+            format!("Servable not found for request: Specific({model}, {number})")
+        }
         VersionChoice::Label(label) => format!("Unrecognized servable version label: {label}"),
     }
 }
@@ -72,18 +87,37 @@ mod tests {
     #[test]
     fn resolves_default_number_and_label() {
         let labels = HashMap::from([("stable".to_owned(), 1), ("gone".to_owned(), 9)]);
-        let route = Route { default: Some("two"), versions: vec![(1, "one"), (2, "two")], labels };
+        let route = Route {
+            default: Some("two"),
+            versions: vec![(1, "one"), (2, "two")],
+            labels,
+        };
         let table: RoutingTable<_> = [("m".to_owned(), route)].into_iter().collect();
         let cases = [
             ("m", VersionChoice::Default, Ok("two")),
             ("m", VersionChoice::Number(1), Ok("one")),
             ("m", VersionChoice::Label("stable"), Ok("one")),
-            ("m", VersionChoice::Number(3), Err("Servable not found for request: Specific(m, 3)")),
-            ("m", VersionChoice::Label("gone"), Err("Unrecognized servable version label: gone")),
-            ("n", VersionChoice::Default, Err("Servable not found for request: Latest(n)")),
+            (
+                "m",
+                VersionChoice::Number(3),
+                Err("Servable not found for request: Specific(m, 3)"),
+            ),
+            (
+                "m",
+                VersionChoice::Label("gone"),
+                Err("Unrecognized servable version label: gone"),
+            ),
+            (
+                "n",
+                VersionChoice::Default,
+                Err("Servable not found for request: Latest(n)"),
+            ),
         ];
         for (model, choice, want) in cases {
-            let got = table.resolve(model, choice).copied().map_err(|error| error.message().to_owned());
+            let got = table
+                .resolve(model, choice)
+                .copied()
+                .map_err(|error| error.message().to_owned());
             assert_eq!(got, want.map_err(str::to_owned), "{model} {choice:?}");
         }
     }

@@ -88,10 +88,17 @@ pub struct NoWait<T> {
 impl<T> NoWait<T> {
     #[must_use]
     pub fn new(options: NoWaitOptions) -> Self {
-        Self { options, queue: VecDeque::new() }
+        Self {
+            options,
+            queue: VecDeque::new(),
+        }
     }
 
-    fn pop_live(&mut self, now: Instant, dropped: &mut Vec<(Entry<T>, Dropped)>) -> Option<Entry<T>> {
+    fn pop_live(
+        &mut self,
+        now: Instant,
+        dropped: &mut Vec<(Entry<T>, Dropped)>,
+    ) -> Option<Entry<T>> {
         while let Some(entry) = self.queue.pop_front() {
             match verdict(&entry, now) {
                 None => return Some(entry),
@@ -105,10 +112,14 @@ impl<T> NoWait<T> {
     fn join(&mut self, batch: &mut Batch<T>, now: Instant, dropped: &mut Vec<(Entry<T>, Dropped)>) {
         let bucket = batch.entries[0].bucket;
         for _ in 0..self.queue.len() {
-            let Some(entry) = self.queue.pop_front() else { return };
+            let Some(entry) = self.queue.pop_front() else {
+                return;
+            };
             if let Some(why) = verdict(&entry, now) {
                 dropped.push((entry, why));
-            } else if entry.bucket == bucket && batch.rows + entry.rows <= self.options.max_batch_rows {
+            } else if entry.bucket == bucket
+                && batch.rows + entry.rows <= self.options.max_batch_rows
+            {
                 batch.rows += entry.rows;
                 batch.entries.push(entry);
             } else {
@@ -130,7 +141,10 @@ impl<T: Send> Scheduler<T> for NoWait<T> {
     fn next_batch(&mut self, now: Instant) -> Next<T> {
         let mut dropped = Vec::new();
         let batch = self.pop_live(now, &mut dropped).map(|first| {
-            let mut batch = Batch { rows: first.rows, entries: vec![first] };
+            let mut batch = Batch {
+                rows: first.rows,
+                entries: vec![first],
+            };
             if self.options.mergeable {
                 self.join(&mut batch, now, &mut dropped);
             }

@@ -39,7 +39,9 @@ impl Signature {
     #[must_use]
     pub fn has_batch_dimension(&self) -> bool {
         let dynamic = |spec: &TensorSpec| matches!(spec.shape.as_deref(), Some([None, ..]));
-        !self.inputs.is_empty() && self.inputs.iter().all(dynamic) && self.outputs.iter().all(dynamic)
+        !self.inputs.is_empty()
+            && self.inputs.iter().all(dynamic)
+            && self.outputs.iter().all(dynamic)
     }
 }
 
@@ -60,7 +62,9 @@ impl TensorSpec {
                 self.dtype
             )));
         }
-        let Some(dims) = &self.shape else { return Ok(tensor) };
+        let Some(dims) = &self.shape else {
+            return Ok(tensor);
+        };
         if tensor.shape().len() == 1 && dims.len() > 1 {
             let rows = tensor.shape()[0];
             let rest = dims[1..].iter().map(|dim| dim.unwrap_or(0));
@@ -71,7 +75,10 @@ impl TensorSpec {
             }
         }
         let fits = tensor.shape().len() == dims.len()
-            && dims.iter().zip(tensor.shape()).all(|(want, got)| want.is_none_or(|want| want == *got));
+            && dims
+                .iter()
+                .zip(tensor.shape())
+                .all(|(want, got)| want.is_none_or(|want| want == *got));
         if fits {
             return Ok(tensor);
         }
@@ -86,7 +93,9 @@ impl TensorSpec {
 
 /// `[3, ?, 2]`, with `?` for a dimension that varies.
 pub fn shape_text(dims: impl Iterator<Item = Option<usize>>) -> String {
-    let dims: Vec<String> = dims.map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string())).collect();
+    let dims: Vec<String> = dims
+        .map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string()))
+        .collect();
     format!("[{}]", dims.join(", "))
 }
 
@@ -96,7 +105,12 @@ mod tests {
     use crate::Values;
 
     fn spec(shape: &[Option<usize>]) -> TensorSpec {
-        TensorSpec { name: "x".into(), tensor: "x".into(), dtype: DType::Float32, shape: Some(shape.to_vec()) }
+        TensorSpec {
+            name: "x".into(),
+            tensor: "x".into(),
+            dtype: DType::Float32,
+            shape: Some(shape.to_vec()),
+        }
     }
 
     fn tensor(shape: &[usize]) -> Tensor {
@@ -120,15 +134,22 @@ mod tests {
             let got = spec(dims).fit(tensor(shape));
             match want {
                 Some(want) => assert_eq!(got.expect("fits").shape(), *want, "{dims:?} {shape:?}"),
-                None => assert_eq!(got.expect_err("does not fit").code(), crate::ErrorCode::InvalidInput),
+                None => assert_eq!(
+                    got.expect_err("does not fit").code(),
+                    crate::ErrorCode::InvalidInput
+                ),
             }
         }
     }
 
     #[test]
     fn fit_refuses_another_dtype() {
-        let int = Tensor::new([1usize].into_iter().collect(), Values::Int64(vec![1])).expect("one value");
+        let int =
+            Tensor::new([1usize].into_iter().collect(), Values::Int64(vec![1])).expect("one value");
         let error = spec(&[None]).fit(int).expect_err("dtype differs");
-        assert_eq!(error.message(), "input `x` has the wrong dtype: got int64, expected float32");
+        assert_eq!(
+            error.message(),
+            "input `x` has the wrong dtype: got int64, expected float32"
+        );
     }
 }

@@ -142,7 +142,9 @@ impl Values {
             Self::Int32(values) => cast_slice(values),
             Self::Int64(values) => cast_slice(values),
             Self::Uint8(values) => values,
-            Self::Uint16(values) | Self::Float16(values) | Self::Bfloat16(values) => cast_slice(values),
+            Self::Uint16(values) | Self::Float16(values) | Self::Bfloat16(values) => {
+                cast_slice(values)
+            }
             Self::Uint32(values) => cast_slice(values),
             Self::Uint64(values) => cast_slice(values),
             Self::Float32(values) => cast_slice(values),
@@ -206,8 +208,8 @@ impl Values {
             };
         }
         slice!([
-            Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float16, Bfloat16, Float32, Float64,
-            Complex64, Complex128, String
+            Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float16, Bfloat16,
+            Float32, Float64, Complex64, Complex128, String
         ])
     }
 
@@ -279,7 +281,9 @@ impl Tensor {
 /// The product of the dimensions, or None on overflow.
 #[must_use]
 pub fn element_count(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim))
+    shape
+        .iter()
+        .try_fold(1usize, |product, dim| product.checked_mul(*dim))
 }
 
 #[cfg(test)]
@@ -297,8 +301,12 @@ mod tests {
     #[test]
     fn bytes_round_trip_for_every_fixed_dtype() {
         for dtype in DType::ALL {
-            let Some(size) = dtype.size_bytes() else { continue };
-            let bytes: Vec<u8> = (0..size * 3).map(|index| u8::from(index % size == 0)).collect();
+            let Some(size) = dtype.size_bytes() else {
+                continue;
+            };
+            let bytes: Vec<u8> = (0..size * 3)
+                .map(|index| u8::from(index % size == 0))
+                .collect();
             let values = Values::from_bytes(dtype, &bytes).expect("whole elements");
             assert_eq!((values.len(), values.dtype()), (3, dtype));
             assert_eq!(values.as_bytes(), Some(bytes.as_slice()), "{dtype}");

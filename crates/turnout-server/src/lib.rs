@@ -1,1 +1,29 @@
+//! The data plane: event loops, listeners, servables, and the thin edges that speak REST and gRPC.
+//!
+//! The way of every request is the same: a door makes a context, the routing table names a servable, the scheduler says what
+//! runs together, a driver (the loop, an executor thread, or the caller) runs it. [`dataplane::DataPlane`] is the whole API.
+#![forbid(unsafe_code)]
 
+mod connection;
+pub mod dataplane;
+mod drain;
+mod event_loop;
+mod events;
+mod execute;
+mod executor;
+mod front;
+pub mod grpc;
+mod listen;
+mod loader;
+pub mod metrics;
+mod offload;
+mod reaper;
+pub mod rest;
+mod routes;
+mod servable;
+mod service;
+mod shared;
+mod threads;
+mod turn;
+
+pub use dataplane::DataPlane;

@@ -5,12 +5,25 @@ use proptest::prelude::*;
 use super::*;
 
 fn entry(work: usize, rows: usize, shapes: u64, deadline: Instant) -> Entry<usize> {
-    let bucket = Bucket { signature: 0, shapes };
-    Entry { rows, bucket, deadline, cancellation: Cancellation::default(), work }
+    let bucket = Bucket {
+        signature: 0,
+        shapes,
+    };
+    Entry {
+        rows,
+        bucket,
+        deadline,
+        cancellation: Cancellation::default(),
+        work,
+    }
 }
 
 fn no_wait(mergeable: bool) -> NoWait<usize> {
-    NoWait::new(NoWaitOptions { max_queue: 8, max_batch_rows: 4, mergeable })
+    NoWait::new(NoWaitOptions {
+        max_queue: 8,
+        max_batch_rows: 4,
+        mergeable,
+    })
 }
 
 fn works(batch: &Batch<usize>) -> Vec<usize> {
@@ -24,7 +37,13 @@ fn a_full_queue_gives_the_entry_back() {
     for work in 0..8 {
         assert!(scheduler.offer(entry(work, 1, 0, now), now).is_ok());
     }
-    assert_eq!(scheduler.offer(entry(8, 1, 0, now), now).expect_err("full").work, 8);
+    assert_eq!(
+        scheduler
+            .offer(entry(8, 1, 0, now), now)
+            .expect_err("full")
+            .work,
+        8
+    );
 }
 
 #[test]
@@ -39,7 +58,11 @@ fn expired_and_cancelled_entries_are_dropped_with_their_reason() {
     }
     let next = scheduler.next_batch(now);
     assert_eq!(works(&next.batch.expect("one is live")), [2]);
-    let why: Vec<_> = next.dropped.iter().map(|(entry, why)| (entry.work, *why)).collect();
+    let why: Vec<_> = next
+        .dropped
+        .iter()
+        .map(|(entry, why)| (entry.work, *why))
+        .collect();
     assert_eq!(why, [(0, Dropped::DeadlinePassed), (1, Dropped::Cancelled)]);
 }
 
@@ -49,10 +72,15 @@ fn a_request_larger_than_the_limit_runs_alone() {
     let later = now + Duration::from_secs(1);
     let mut scheduler = no_wait(true);
     for (work, rows) in [(0, 9), (1, 1)] {
-        scheduler.offer(entry(work, rows, 0, later), now).expect("room");
+        scheduler
+            .offer(entry(work, rows, 0, later), now)
+            .expect("room");
     }
     assert_eq!(works(&scheduler.next_batch(now).batch.expect("first")), [0]);
-    assert_eq!(works(&scheduler.next_batch(now).batch.expect("second")), [1]);
+    assert_eq!(
+        works(&scheduler.next_batch(now).batch.expect("second")),
+        [1]
+    );
 }
 
 proptest! {

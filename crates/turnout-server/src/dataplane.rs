@@ -1,0 +1,296 @@
+//! The whole API of the data plane: snapshots in, facts out, listeners, calls in process, an orderly end.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use turnout_core::event::Event;
+use turnout_core::snapshot::{ServableSpec, Settings, Snapshot};
+use turnout_core::{Error, Result};
+use turnout_engine::LogSink;
+
+use crate::drain::Stage;
+use crate::event_loop::{self, LoopHandle};
+use crate::events::Events;
+use crate::executor::Executor;
+use crate::front::Front;
+use crate::loader::{self, Load};
+use crate::metrics::Metrics;
+use crate::offload::Offload;
+use crate::reaper::{self, Grave};
+use crate::routes::Routes;
+use crate::servable::Servable;
+use crate::shared::Shared;
+use crate::threads::{self, Niceness};
+use crate::{connection, listen};
+
+mod in_process;
+mod status;
+
+/// How often an orderly end looks whether all connections are gone.
+const DRAIN_LOOK: Duration = Duration::from_millis(2);
+
+/// Event loops, listeners, engines and servables of one server. Every method may be called from any thread.
+pub struct DataPlane {
+    shared: Arc<Shared>,
+    front: Option<Front>,
+    held: Arc<Mutex<Held>>,
+    grave: Mutex<Option<Grave>>,
+    log: LogSink,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the last snapshot asked for.
+#[derive(Default)]
+struct Held {
+    loading: HashMap<u64, Arc<AtomicBool>>,
+    loaded: HashMap<u64, Arc<Servable>>,
+    sequence: u64,
+}
+
+impl DataPlane {
+    /// Starts the threads; nothing listens and nothing is loaded yet. Without loops there are no doors but `predict`.
+    pub fn new(settings: Settings, log: LogSink) -> Result<Self> {
+        let failed = |source: io::Error| {
+            Error::internal("the data plane could not start its threads").with_source(source)
+        };
+        Self::start(settings, log).map_err(failed)
+    }
+
+    fn start(settings: Settings, log: LogSink) -> io::Result<Self> {
+        // Shards: one per loop, one for the front, one for executors and callers.
+        let loops = settings.loops;
+        let events = Arc::new(Events::new(settings.event_capacity));
+        let (executor, mut threads) = Executor::start(settings.executor_threads, loops + 1)?;
+        let (offload, codecs) = Offload::start(settings.executor_threads)?;
+        // The reaper may wait for a load that cannot be interrupted, so it is never joined.
+        let (grave, _) = reaper::start(Arc::clone(&events))?;
+        threads.extend(codecs);
+        let metrics = Arc::new(Metrics::new(loops + 2));
+        let shared = Arc::new(Shared::new(settings, events, executor, offload, metrics));
+        let front = Self::start_loops(&shared, loops, &mut threads)?;
+        Ok(Self {
+            shared,
+            front,
+            held: Arc::default(),
+            grave: Mutex::new(Some(grave)),
+            log,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    fn start_loops(
+        shared: &Arc<Shared>,
+        loops: usize,
+        threads: &mut Vec<JoinHandle<()>>,
+    ) -> io::Result<Option<Front>> {
+        if loops == 0 {
+            return Ok(None);
+        }
+        let mut handles: Vec<LoopHandle> = Vec::with_capacity(loops);
+        for shard in 0..loops {
+            let (handle, thread) = event_loop::start(Arc::clone(shared), shard)?;
+            handles.push(handle);
+            threads.push(thread);
+        }
+        let (front, thread) = Front::start(Arc::clone(shared), handles, loops)?;
+        threads.push(thread);
+        Ok(Some(front))
+    }
+
+    /// Opens a listener for `door` (`rest` or `grpc`) and returns the bound address.
+    ///
+    /// # Errors
+    /// `address_in_use`, `config_invalid`, or `unavailable` once an orderly end has begun.
+    pub fn listen(&self, door: &str, address: &str, reuse_port: bool) -> Result<String> {
+        let door = connection::door(door)?;
+        let front = self
+            .front
+            .as_ref()
+            .ok_or_else(|| Error::config_invalid("cannot listen without loops: `loops` is 0"))?;
+        if self.shared.drain.stage() >= Stage::Closing {
+            return Err(Error::unavailable("the server is closing"));
+        }
+        let bound = listen::bind(address, reuse_port)?;
+        let address = bound
+            .address()
+            .map_err(|source| Error::internal("a listener has no address").with_source(source))?;
+        front.listen(bound, door);
+        Ok(address)
+    }
+
+    /// Replaces the whole desired state: loads start, routes swap at once, what is omitted drains and unloads.
+    ///
+    /// # Errors
+    /// `config_invalid`; nothing has changed then.
+    pub fn apply(&self, mut snapshot: Snapshot) -> Result<()> {
+        let mut held = lock(&self.held);
+        if snapshot.sequence <= held.sequence {
+            let (got, last) = (snapshot.sequence, held.sequence);
+            return Err(Error::config_invalid(format!(
+                "a snapshot must be newer than the last ({last}): got {got}"
+            )));
+        }
+        let specs = std::mem::take(&mut snapshot.servables);
+        check_ids(&specs)?;
+        let sequence = snapshot.sequence;
+        let routes = Routes::build(snapshot, &held.loaded)?;
+        let fresh = held.replace(specs);
+        held.sequence = sequence;
+        drop(held);
+        self.shared.routes.store(Arc::new(routes));
+        fresh
+            .into_iter()
+            .try_for_each(|(spec, wanted)| self.start_load(spec, wanted))
+    }
+
+    fn start_load(&self, spec: ServableSpec, wanted: Arc<AtomicBool>) -> Result<()> {
+        let grave = self
+            .grave
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let grave = grave.ok_or_else(|| Error::unavailable("the data plane is closed"))?;
+        let (shared, held) = (Arc::clone(&self.shared), Arc::clone(&self.held));
+        let name = format!("load-{}-{}", spec.model, spec.version);
+        let id = spec.id;
+        let load = Load {
+            spec,
+            wanted,
+            grave,
+            log: Arc::clone(&self.log),
+        };
+        let body = move || {
+            loader::run(&shared, load, |servable| lock(&held).keep(servable));
+            lock(&held).loading.remove(&id);
+        };
+        let thread = threads::spawn(name, Niceness::Background, body);
+        thread.map(drop).map_err(|source| {
+            Error::internal("a load could not start its thread").with_source(source)
+        })
+    }
+
+    /// Waits for the next fact, at most `timeout`.
+    pub fn next_event(&self, timeout: Duration) -> Option<Event> {
+        self.shared.events.next(timeout)
+    }
+
+    /// The metrics page.
+    pub fn metrics(&self) -> String {
+        crate::metrics::render(&self.shared, env!("CARGO_PKG_VERSION"))
+    }
+
+    /// An orderly end: withdraws readiness, goes on accepting for `delay`, then stops accepting and lets every connection
+    /// finish. Returns whether all did within `timeout`; what is left goes on until [`Self::close`].
+    pub fn drain(&self, delay: Duration, timeout: Duration) -> bool {
+        self.shared.drain.advance(Stage::Announced);
+        std::thread::sleep(delay);
+        let deadline = Instant::now() + timeout;
+        self.shared.drain.advance(Stage::Closing);
+        wait_until(deadline, || self.shared.listeners.get() == 0);
+        self.shared.drain.advance(Stage::Ending);
+        wait_until(deadline, || self.shared.connections.get() == 0)
+    }
+
+    /// Stops everything at once and waits for the threads. Idempotent.
+    pub fn close(&self) {
+        self.shared.drain.advance(Stage::Stopped);
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.executor.stop();
+        self.shared.offload.stop();
+        self.shared
+            .routes
+            .store(Arc::new(Routes::empty("the server is closed")));
+        let mut held = lock(&self.held);
+        held.loading
+            .values()
+            .for_each(|wanted| wanted.store(false, Ordering::Release));
+        let loaded = std::mem::take(&mut held.loaded);
+        drop(held);
+        drop(loaded);
+        drop(
+            self.grave
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        // A thread that panicked has said so already.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Held {
+    /// Takes over the wanted set; returns what is new.
+    fn replace(&mut self, specs: Vec<ServableSpec>) -> Vec<(ServableSpec, Arc<AtomicBool>)> {
+        let wanted = |id: &u64| specs.iter().any(|spec| spec.id == *id);
+        self.loading
+            .iter()
+            .filter(|(id, _)| !wanted(id))
+            .for_each(|(_, flag)| flag.store(false, Ordering::Release));
+        self.loaded.retain(|id, servable| {
+            let keep = wanted(id);
+            if !keep {
+                let _ = servable.retired.set(Instant::now());
+            }
+            keep
+        });
+        let mut fresh = Vec::new();
+        for spec in specs {
+            if !self.loaded.contains_key(&spec.id) && !self.loading.contains_key(&spec.id) {
+                let flag = Arc::new(AtomicBool::new(true));
+                self.loading.insert(spec.id, Arc::clone(&flag));
+                fresh.push((spec, flag));
+            }
+        }
+        fresh
+    }
+
+    /// Takes a loaded servable, unless a snapshot has dropped it meanwhile.
+    fn keep(&mut self, servable: Servable) -> bool {
+        let wanted = self
+            .loading
+            .get(&servable.id)
+            .is_some_and(|flag| flag.load(Ordering::Acquire));
+        if wanted {
+            self.loaded.insert(servable.id, Arc::new(servable));
+        }
+        wanted
+    }
+}
+
+fn check_ids(specs: &[ServableSpec]) -> Result<()> {
+    let mut ids: Vec<u64> = specs.iter().map(|spec| spec.id).collect();
+    ids.sort_unstable();
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::config_invalid(format!(
+            "two servables have one id: {}",
+            pair[0]
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn wait_until(deadline: Instant, done: impl Fn() -> bool) -> bool {
+    while !done() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(DRAIN_LOOK);
+    }
+    true
+}
+
+fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    // Nothing panics while it holds this lock.
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,176 @@
+//! Running a batch on an engine: the same few lines for every driver.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use turnout_core::admission::BytePermit;
+use turnout_core::batch;
+use turnout_core::scheduler::{Batch, Bucket, Dropped, Entry};
+use turnout_core::{Error, RequestContext, Result, Tensor};
+
+use crate::servable::Servable;
+
+/// One request, decoded and admitted, on its way to an engine.
+pub(crate) struct Pending {
+    pub(crate) servable: Arc<Servable>,
+    pub(crate) signature: usize,
+    pub(crate) inputs: Vec<Tensor>,
+    pub(crate) permit: BytePermit,
+    /// Woken when the request leaves its turn for an executor thread: its door then watches the deadline.
+    pub(crate) waker: Waker,
+    pub(crate) reply: oneshot::Sender<Result<Executed>>,
+}
+
+/// The outputs of one request and when they were made.
+pub(crate) struct Executed {
+    pub(crate) outputs: Vec<Tensor>,
+    pub(crate) started: Instant,
+    pub(crate) finished: Instant,
+    /// Held by the door until the answer has been written.
+    pub(crate) permit: BytePermit,
+}
+
+/// Wraps a request for a scheduler.
+pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending> {
+    let rows = pending.inputs.first().map_or(1, Tensor::rows);
+    Entry {
+        rows,
+        bucket: Bucket {
+            signature: pending.signature,
+            shapes: shape_hash(&pending.inputs, rows),
+        },
+        deadline: context.deadline,
+        cancellation: context.cancellation.clone(),
+        work: pending,
+    }
+}
+
+/// FNV-1a over the trailing dimensions. Inputs that disagree on dimension 0 get a bucket of their own row count, so that they
+/// are never merged with others.
+fn shape_hash(inputs: &[Tensor], rows: usize) -> u64 {
+    let step = |hash: u64, value: usize| (hash ^ value as u64).wrapping_mul(0x0100_0000_01b3);
+    inputs.iter().fold(0xcbf2_9ce4_8422_2325, |hash, input| {
+        let hash = step(hash, usize::MAX - input.shape().len());
+        let hash = if input.rows() == rows && !input.shape().is_empty() {
+            hash
+        } else {
+            step(hash, rows ^ 0x5bd1)
+        };
+        input
+            .shape()
+            .iter()
+            .skip(1)
+            .fold(hash, |hash, dim| step(hash, *dim))
+    })
+}
+
+/// Answers an entry that will not be executed.
+pub(crate) fn answer_dropped(entry: Entry<Pending>, why: Dropped) {
+    let error = match why {
+        Dropped::DeadlinePassed => {
+            Error::deadline_exceeded("the deadline passed while the request waited to be executed")
+        }
+        Dropped::Cancelled => {
+            Error::cancelled("the client went away while the request waited to be executed")
+        }
+    };
+    // The receiver may be gone with its client.
+    let _ = entry.work.reply.send(Err(error));
+}
+
+/// Executes a batch and answers every entry in it. A request that fails in a merged call is tried again alone, so that it
+/// fails alone.
+pub(crate) fn run(servable: &Servable, batch: Batch<Pending>, shard: usize) {
+    servable
+        .metrics
+        .observe_batch(shard, batch.entries.len(), batch.rows);
+    let entries = batch.entries;
+    if entries.len() == 1 {
+        return entries
+            .into_iter()
+            .for_each(|entry| run_alone(servable, entry));
+    }
+    let signature = entries[0].bucket.signature;
+    match run_merged(servable, signature, &entries, batch.rows) {
+        Ok((parts, started, finished)) => {
+            for (entry, outputs) in entries.into_iter().zip(parts) {
+                let Pending { permit, reply, .. } = entry.work;
+                let _ = reply.send(Ok(Executed {
+                    outputs,
+                    started,
+                    finished,
+                    permit,
+                }));
+            }
+        }
+        Err(_) => entries
+            .into_iter()
+            .for_each(|entry| run_alone(servable, entry)),
+    }
+}
+
+type Parts = (Vec<Vec<Tensor>>, Instant, Instant);
+
+fn run_merged(
+    servable: &Servable,
+    signature: usize,
+    entries: &[Entry<Pending>],
+    rows: usize,
+) -> Result<Parts> {
+    let inputs: Vec<&[Tensor]> = entries
+        .iter()
+        .map(|entry| entry.work.inputs.as_slice())
+        .collect();
+    let merged = batch::merge(&inputs)?;
+    let (outputs, started, finished) = timed_call(servable, signature, merged, rows)?;
+    let counts: Vec<usize> = entries.iter().map(|entry| entry.rows).collect();
+    Ok((batch::split(outputs, &counts)?, started, finished))
+}
+
+fn run_alone(servable: &Servable, entry: Entry<Pending>) {
+    let Pending {
+        signature,
+        inputs,
+        permit,
+        reply,
+        ..
+    } = entry.work;
+    let result =
+        timed_call(servable, signature, inputs, entry.rows).map(|(outputs, started, finished)| {
+            Executed {
+                outputs,
+                started,
+                finished,
+                permit,
+            }
+        });
+    let _ = reply.send(result);
+}
+
+fn timed_call(
+    servable: &Servable,
+    signature: usize,
+    inputs: Vec<Tensor>,
+    rows: usize,
+) -> Result<(Vec<Tensor>, Instant, Instant)> {
+    let started = Instant::now();
+    let call = AssertUnwindSafe(|| servable.engine_model().run(signature, inputs));
+    let result = catch_unwind(call).unwrap_or_else(|panic| {
+        Err(Error::internal("the engine failed unexpectedly").with_source(panic_text(&*panic)))
+    });
+    let finished = Instant::now();
+    let outputs = result?;
+    let micros = finished.duration_since(started).as_secs_f32() * 1e6;
+    servable.facts.curves[signature].observe(rows, micros);
+    Ok((outputs, started, finished))
+}
+
+/// What a panic said, for the log.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
+}

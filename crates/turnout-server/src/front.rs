@@ -1,0 +1,280 @@
+//! The front thread: accepts for all loops, and answers probes itself.
+//!
+//! A new connection goes to the loop with the fewest. One whose first bytes ask for `/livez`, `/readyz` or `/metrics` stays
+//! here, so that probes are answered while every loop is busy.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::net::RecvFlags;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use turnout_core::event::LogLevel;
+use turnout_core::{Door, ErrorCode};
+
+use crate::connection::{self, Incoming, Socket};
+use crate::drain::{Counted, Stage};
+use crate::event_loop::{self, LoopHandle};
+use crate::listen::Bound;
+use crate::service::Service;
+use crate::shared::Shared;
+use crate::threads::{self, Niceness};
+
+const PROBES: [&[u8]; 6] = [
+    b"GET /livez",
+    b"GET /readyz",
+    b"GET /metrics",
+    b"HEAD /livez",
+    b"HEAD /readyz",
+    b"HEAD /metrics",
+];
+
+/// How long to rest when the process has run out of descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// A listener on its way to the front.
+struct Listen {
+    bound: Bound,
+    door: Door,
+    open: Counted,
+}
+
+/// The way to the front thread.
+pub(crate) struct Front {
+    // A handful of listeners for the life of a server.
+    sender: mpsc::UnboundedSender<Listen>,
+    shared: Arc<Shared>,
+}
+
+impl Front {
+    /// Starts the thread; it runs until [`Stage::Stopped`].
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        loops: Vec<LoopHandle>,
+        shard: usize,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let front = Self {
+            sender,
+            shared: Arc::clone(&shared),
+        };
+        let thread =
+            threads::spawn(
+                "front".into(),
+                Niceness::Normal,
+                move || match event_loop::runtime() {
+                    Ok(runtime) => runtime.block_on(run(shared, loops, shard, receiver)),
+                    Err(error) => shared.log(
+                        LogLevel::Error,
+                        "front",
+                        format!("the front thread could not start: {error}"),
+                    ),
+                },
+            )?;
+        Ok((front, thread))
+    }
+
+    /// Begins to accept.
+    pub(crate) fn listen(&self, bound: Bound, door: Door) {
+        let open = self.shared.listeners.enter();
+        let _ = self.sender.send(Listen { bound, door, open });
+    }
+}
+
+/// What the acceptors of one front share.
+struct Acceptor {
+    shared: Arc<Shared>,
+    service: Service,
+    loops: Vec<LoopHandle>,
+    door: Door,
+}
+
+async fn run(
+    shared: Arc<Shared>,
+    loops: Vec<LoopHandle>,
+    shard: usize,
+    mut receiver: mpsc::UnboundedReceiver<Listen>,
+) {
+    let service = event_loop::service(&shared, shard);
+    let mut stage = shared.drain.watch();
+    loop {
+        tokio::select! {
+            listen = receiver.recv() => {
+                let Some(Listen { bound, door, open }) = listen else { return };
+                let (shared, service, loops) = (Arc::clone(&shared), service.clone(), loops.clone());
+                let acceptor = Acceptor { shared, service, loops, door };
+                drop(tokio::task::spawn_local(acceptor.run(bound, open)));
+            }
+            _ = stage.wait_for(|stage| *stage >= Stage::Stopped) => return,
+        }
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| Stream::Tcp(stream)),
+            Self::Unix(listener) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| Stream::Unix(stream)),
+        }
+    }
+}
+
+impl Stream {
+    fn into_socket(self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Socket::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Socket::Unix),
+        }
+    }
+
+    /// Waits for the first bytes and looks at them without taking them.
+    async fn asks_for_probe(&self) -> io::Result<bool> {
+        let mut first = [0u8; 16];
+        let count = match self {
+            Self::Tcp(stream) => {
+                stream.readable().await?;
+                rustix::net::recv(stream.as_fd(), &mut first, RecvFlags::PEEK)
+            }
+            Self::Unix(stream) => {
+                stream.readable().await?;
+                rustix::net::recv(stream.as_fd(), &mut first, RecvFlags::PEEK)
+            }
+        };
+        let (_, count) = count?;
+        Ok(PROBES.iter().any(|probe| first[..count].starts_with(probe)))
+    }
+}
+
+impl Acceptor {
+    async fn run(self, bound: Bound, open: Counted) {
+        let (listener, socket_file) = match bound {
+            Bound::Tcp(listener) => (TcpListener::from_std(listener).map(Listener::Tcp), None),
+            Bound::Unix(listener, path) => (
+                UnixListener::from_std(listener).map(Listener::Unix),
+                Some(path),
+            ),
+        };
+        match listener {
+            Ok(listener) => self.accept_all(listener).await,
+            Err(error) => self.shared.log(
+                LogLevel::Error,
+                "front",
+                format!("a listener could not start: {error}"),
+            ),
+        }
+        if let Some(path) = socket_file {
+            // Somebody else may have removed it; nothing depends on it any more.
+            let _ = std::fs::remove_file(path);
+        }
+        drop(open);
+    }
+
+    async fn accept_all(&self, listener: Listener) {
+        let mut stage = self.shared.drain.watch();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => self.accepted(accepted).await,
+                _ = stage.wait_for(|stage| *stage >= Stage::Closing) => break,
+            }
+        }
+        // Connections that the kernel has taken are ours: serve them before the listener closes.
+        while let Some(accepted) = at_once(listener.accept()) {
+            self.accepted(accepted).await;
+        }
+    }
+
+    async fn accepted(&self, accepted: io::Result<Stream>) {
+        match accepted {
+            Ok(stream) => self.dispatch(stream),
+            Err(error) => {
+                self.shared.log(
+                    LogLevel::Warning,
+                    "front",
+                    format!("a connection could not be accepted: {error}"),
+                );
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+
+    fn dispatch(&self, stream: Stream) {
+        self.shared.metrics.count_connection(self.door);
+        if self.shared.connections.get() >= self.shared.settings.max_connections {
+            // Closing is all that is cheap enough here; clients see a reset and may try again.
+            return self.service.refuse(self.door, ErrorCode::Overloaded);
+        }
+        let counted = self.shared.connections.enter();
+        if self.door == Door::Rest {
+            let timeout = Duration::from_millis(self.shared.settings.idle_timeout_ms);
+            let (service, loops, door) = (self.service.clone(), self.loops.clone(), self.door);
+            drop(tokio::task::spawn_local(async move {
+                if let Ok(Ok(probe)) = tokio::time::timeout(timeout, stream.asks_for_probe()).await
+                {
+                    hand_over(stream, door, counted, &loops, probe.then_some(service)).await;
+                }
+            }));
+        } else {
+            let (loops, door) = (self.loops.clone(), self.door);
+            drop(tokio::task::spawn_local(async move {
+                hand_over(stream, door, counted, &loops, None).await
+            }));
+        }
+    }
+}
+
+/// Gives the connection to the loop with the fewest, or serves it here.
+async fn hand_over(
+    stream: Stream,
+    door: Door,
+    counted: Counted,
+    loops: &[LoopHandle],
+    here: Option<Service>,
+) {
+    let Ok(socket) = stream.into_socket() else {
+        return;
+    };
+    let fewest = loops
+        .iter()
+        .min_by_key(|handle| handle.connections.get())
+        .expect("bug: a front without loops");
+    let counted = [counted, fewest.connections.enter()];
+    let incoming = Incoming {
+        door,
+        socket,
+        counted,
+    };
+    match here {
+        Some(service) => connection::serve(incoming, service).await,
+        None => fewest.send(incoming),
+    }
+}
+
+/// What `future` gives without waiting.
+fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}

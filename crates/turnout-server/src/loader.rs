@@ -1,0 +1,178 @@
+//! Loading and warming up, each on a low-priority thread of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use turnout_core::curve::LatencyCurve;
+use turnout_core::event::{Event, Loaded};
+use turnout_core::snapshot::{MergeMode, ServableSpec};
+use turnout_core::{Error, Result};
+use turnout_engine::warmup::{self, Limits, Warmup};
+use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
+
+use crate::execute::panic_text;
+use crate::reaper::Grave;
+use crate::servable::{Facts, Parts, Servable};
+use crate::shared::Shared;
+
+/// A load under way; cleared `wanted` means that its result is to be dropped.
+pub(crate) struct Load {
+    pub(crate) spec: ServableSpec,
+    pub(crate) wanted: Arc<AtomicBool>,
+    pub(crate) grave: Grave,
+    pub(crate) log: LogSink,
+}
+
+/// What a load ends with, handed to `keep` before the fact is reported, so that a snapshot may name it at once.
+pub(crate) fn run(shared: &Shared, load: Load, keep: impl FnOnce(Servable) -> bool) {
+    let id = load.spec.id;
+    let wanted = Arc::clone(&load.wanted);
+    let made = catch_unwind(AssertUnwindSafe(|| make(shared, load))).unwrap_or_else(|panic| {
+        Err(Error::internal("loading failed unexpectedly").with_source(panic_text(&*panic)))
+    });
+    match made {
+        Ok(servable) => {
+            let loaded = describe(&servable);
+            if wanted.load(Ordering::Acquire) && keep(servable) {
+                shared.events.fact(Event::Loaded(loaded));
+            }
+        }
+        Err(error) => shared.events.fact(failed(id, &error)),
+    }
+}
+
+fn failed(servable: u64, error: &Error) -> Event {
+    let cause = std::error::Error::source(error)
+        .map(|source| format!(": {source}"))
+        .unwrap_or_default();
+    Event::LoadFailed {
+        servable,
+        code: error.code().slug(),
+        message: format!("{}{cause}", error.message()),
+        hint: error.hint().map(str::to_owned),
+    }
+}
+
+fn describe(servable: &Servable) -> Loaded {
+    Loaded {
+        servable: servable.id,
+        signatures: servable.signatures.clone(),
+        load_ms: servable.facts.load_ms,
+        warmup_ms: servable.facts.warmup_ms,
+        mergeable: servable.facts.mergeable,
+        merge_reason: servable.facts.merge_reason.clone(),
+        intra_op_threads: servable.facts.intra_op_threads,
+        row_us: Some(servable.predict_us(0, 1)).filter(|micros| micros.is_finite()),
+    }
+}
+
+struct Warm {
+    model: Box<dyn Model>,
+    warmup: Warmup,
+    threads: Threads,
+    load_ms: u64,
+    warmup_ms: u64,
+}
+
+fn make(shared: &Shared, load: Load) -> Result<Servable> {
+    let spec = load.spec;
+    let engine = turnout_engine::open(&spec.engine, &load.log)?;
+    let artifact = Artifact::read(&spec.artifact)?;
+    let warm = load_and_warm(&*engine, &artifact, &spec)?;
+    let names: Vec<String> = warm
+        .model
+        .signatures()
+        .iter()
+        .map(|signature| signature.name.clone())
+        .collect();
+    let model: Arc<str> = spec.model.into();
+    let metrics = shared.metrics.servable(&model, spec.version, &names);
+    let facts = facts(&warm, spec.settings.merge);
+    let parts = Parts {
+        id: spec.id,
+        model,
+        version: spec.version,
+        settings: spec.settings,
+        engine_model: warm.model,
+        facts,
+        metrics,
+    };
+    Ok(Servable::new(parts, load.grave))
+}
+
+/// Loads with the caller's thread alone; a model whose rows are slow is loaded again to share the process's pool.
+fn load_and_warm(engine: &dyn Engine, artifact: &Artifact, spec: &ServableSpec) -> Result<Warm> {
+    let threads = match spec.settings.intra_op_threads {
+        0 | 1 => Threads::Caller,
+        count => Threads::Own(count),
+    };
+    let warm = load_once(engine, artifact, spec, threads)?;
+    if spec.settings.intra_op_threads != 0 {
+        return Ok(warm);
+    }
+    match warmup::choose_threads(&warm.warmup.row_us) {
+        Threads::Caller => Ok(warm),
+        other => {
+            drop(warm);
+            load_once(engine, artifact, spec, other)
+        }
+    }
+}
+
+fn load_once(
+    engine: &dyn Engine,
+    artifact: &Artifact,
+    spec: &ServableSpec,
+    threads: Threads,
+) -> Result<Warm> {
+    let begun = Instant::now();
+    let options = LoadOptions {
+        threads,
+        signatures: spec.signatures.clone(),
+    };
+    let model = engine.load(artifact, &options)?;
+    let loaded = Instant::now();
+    let limits = Limits::for_batches_of(spec.settings.max_batch_rows);
+    let warmup = warmup::measure(&*model, &limits, &Instant::now);
+    let millis = |from: Instant, to: Instant| {
+        u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
+    };
+    let (load_ms, warmup_ms) = (millis(begun, loaded), millis(loaded, Instant::now()));
+    Ok(Warm {
+        model,
+        warmup,
+        threads,
+        load_ms,
+        warmup_ms,
+    })
+}
+
+fn facts(warm: &Warm, merge: MergeMode) -> Facts {
+    // The warm-up times the default signature; the others begin with its curve and learn their own.
+    let curve = |_| {
+        let curve = LatencyCurve::default();
+        warm.warmup
+            .row_us
+            .iter()
+            .for_each(|(rows, micros)| curve.observe(*rows, *micros));
+        curve
+    };
+    let (mergeable, merge_reason) = match merge {
+        MergeMode::Auto => (warm.warmup.mergeable, warm.warmup.reason.clone()),
+        MergeMode::Never => (false, "`merge` is `never`".to_owned()),
+    };
+    Facts {
+        load_ms: warm.load_ms,
+        warmup_ms: warm.warmup_ms,
+        mergeable,
+        merge_reason,
+        intra_op_threads: match warm.threads {
+            Threads::Caller => 1,
+            Threads::Own(count) => count,
+            Threads::SharedPool => crate::threads::cores(),
+        },
+        curves: warm.model.signatures().iter().map(curve).collect(),
+    }
+}

@@ -1,0 +1,75 @@
+//! The immutable routing snapshot: which servable answers what, and what the status pages say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use turnout_core::route::{Route, RoutingTable};
+use turnout_core::snapshot::{ModelRoute, Readiness, Snapshot, VersionStatus};
+use turnout_core::{Error, Result};
+
+use crate::servable::Servable;
+
+/// Swapped as a whole by every snapshot; requests keep the one they began with.
+pub(crate) struct Routes {
+    pub(crate) sequence: u64,
+    pub(crate) ready: Readiness,
+    pub(crate) models: Vec<ModelRoute>,
+    pub(crate) table: RoutingTable<Arc<Servable>>,
+}
+
+impl Routes {
+    pub(crate) fn empty(reason: &str) -> Self {
+        Self {
+            sequence: 0,
+            ready: Readiness {
+                ready: false,
+                reason: reason.to_owned(),
+            },
+            models: Vec::new(),
+            table: RoutingTable::default(),
+        }
+    }
+
+    /// # Errors
+    /// `config_invalid` when a route names a servable that is not loaded.
+    pub(crate) fn build(snapshot: Snapshot, loaded: &HashMap<u64, Arc<Servable>>) -> Result<Self> {
+        let routes = snapshot
+            .models
+            .iter()
+            .map(|model| Ok((model.name.clone(), route(model, loaded)?)));
+        let table = routes.collect::<Result<RoutingTable<_>>>()?;
+        Ok(Self {
+            sequence: snapshot.sequence,
+            ready: snapshot.ready,
+            models: snapshot.models,
+            table,
+        })
+    }
+
+    pub(crate) fn model(&self, name: &str) -> Option<&ModelRoute> {
+        self.models.iter().find(|model| model.name == name)
+    }
+}
+
+fn route(model: &ModelRoute, loaded: &HashMap<u64, Arc<Servable>>) -> Result<Route<Arc<Servable>>> {
+    let find = |id: u64| {
+        loaded.get(&id).cloned().ok_or_else(|| {
+            Error::config_invalid(format!(
+                "the route of model `{}` names a servable that is not loaded: {id}",
+                model.name
+            ))
+        })
+    };
+    let named = |status: &VersionStatus| {
+        Some(find(status.servable?).map(|servable| (status.version, servable)))
+    };
+    Ok(Route {
+        default: model.default.map(find).transpose()?,
+        versions: model
+            .versions
+            .iter()
+            .filter_map(named)
+            .collect::<Result<_>>()?,
+        labels: model.labels.clone(),
+    })
+}

@@ -1,0 +1,156 @@
+//! A loaded version with its queue, its learnt times and its statistics.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use turnout_core::curve::LatencyCurve;
+use turnout_core::scheduler::{NoWait, NoWaitOptions, Scheduler};
+use turnout_core::signature::DEFAULT_SIGNATURE;
+use turnout_core::snapshot::ServableSettings;
+use turnout_core::{Error, Result, Signature};
+use turnout_engine::Model;
+
+use crate::execute::Pending;
+use crate::metrics::ServableMetrics;
+use crate::reaper::{Grave, Remains};
+
+/// What loading and warming up found out.
+pub(crate) struct Facts {
+    pub(crate) load_ms: u64,
+    pub(crate) warmup_ms: u64,
+    pub(crate) mergeable: bool,
+    pub(crate) merge_reason: String,
+    pub(crate) intra_op_threads: usize,
+    /// One curve per signature, seeded by the warm-up.
+    pub(crate) curves: Vec<LatencyCurve>,
+}
+
+/// What waits for an executor thread, and how many threads look after it now.
+pub(crate) struct ExecutorQueue {
+    pub(crate) scheduler: NoWait<Pending>,
+    pub(crate) threads: usize,
+}
+
+/// Shared by routes and by the requests it is answering; when the last of them lets go, the model goes to the reaper.
+pub(crate) struct Servable {
+    pub(crate) id: u64,
+    pub(crate) model: Arc<str>,
+    pub(crate) version: u64,
+    pub(crate) signatures: Vec<Signature>,
+    pub(crate) settings: ServableSettings,
+    pub(crate) facts: Facts,
+    pub(crate) metrics: Arc<ServableMetrics>,
+    /// What waits for an executor thread.
+    pub(crate) queue: Mutex<ExecutorQueue>,
+    pub(crate) retired: OnceLock<Instant>,
+    /// Set while it is among the routes or may become so.
+    pub(crate) wanted: AtomicBool,
+    engine_model: Option<Box<dyn Model>>,
+    grave: Grave,
+}
+
+/// What names a servable and what it is made of.
+pub(crate) struct Parts {
+    pub(crate) id: u64,
+    pub(crate) model: Arc<str>,
+    pub(crate) version: u64,
+    pub(crate) settings: ServableSettings,
+    pub(crate) engine_model: Box<dyn Model>,
+    pub(crate) facts: Facts,
+    pub(crate) metrics: Arc<ServableMetrics>,
+}
+
+impl Servable {
+    pub(crate) fn new(parts: Parts, grave: Grave) -> Self {
+        let Parts {
+            id,
+            model,
+            version,
+            settings,
+            engine_model,
+            facts,
+            metrics,
+        } = parts;
+        let options = scheduler_options(&settings, &facts);
+        Self {
+            id,
+            model,
+            version,
+            signatures: engine_model.signatures().to_vec(),
+            settings,
+            facts,
+            metrics,
+            queue: Mutex::new(ExecutorQueue {
+                scheduler: NoWait::new(options),
+                threads: 0,
+            }),
+            retired: OnceLock::new(),
+            wanted: AtomicBool::new(true),
+            engine_model: Some(engine_model),
+            grave,
+        }
+    }
+
+    pub(crate) fn engine_model(&self) -> &dyn Model {
+        self.engine_model
+            .as_deref()
+            .expect("bug: a servable is used after it was dropped")
+    }
+
+    /// Bounds and mergeability for a scheduler of this servable.
+    pub(crate) fn scheduler_options(&self) -> NoWaitOptions {
+        scheduler_options(&self.settings, &self.facts)
+    }
+
+    /// Finds a signature by name; none or empty gives the default one.
+    pub(crate) fn signature(&self, name: Option<&str>) -> Result<usize> {
+        let name = name
+            .filter(|name| !name.is_empty())
+            .unwrap_or(DEFAULT_SIGNATURE);
+        let found = self
+            .signatures
+            .iter()
+            .position(|signature| signature.name == name);
+        found.ok_or_else(|| {
+            Error::signature_not_found(format!(
+                "Serving signature name: \"{name}\" not found in signature def"
+            ))
+        })
+    }
+
+    /// Requests that wait for an executor thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .scheduler
+            .len()
+    }
+
+    pub(crate) fn predict_us(&self, signature: usize, rows: usize) -> f32 {
+        self.facts.curves[signature].predict_us(rows)
+    }
+}
+
+fn scheduler_options(settings: &ServableSettings, facts: &Facts) -> NoWaitOptions {
+    NoWaitOptions {
+        max_queue: settings.max_queue,
+        max_batch_rows: settings.max_batch_rows,
+        mergeable: facts.mergeable,
+    }
+}
+
+impl Drop for Servable {
+    fn drop(&mut self) {
+        if let Some(model) = self.engine_model.take() {
+            let remains = Remains {
+                servable: self.id,
+                model,
+                retired: self.retired.get().copied(),
+            };
+            // The reaper is gone only when the whole data plane is; the model is then freed here, with it.
+            let _ = self.grave.send(remains);
+        }
+    }
+}
