@@ -134,12 +134,11 @@ def _cast(name: str, array: NDArray[Any], wanted: str) -> NDArray[Any]:
         return array
     if array.dtype == np.object_:
         array = _unbox(name, array, wanted)
-    if array.size == 0 or np.can_cast(array.dtype, target, "same_kind"):
-        return array.astype(target)
-    if array.dtype.kind in "iu" and target.kind in "iu":
+    if array.size and array.dtype.kind in "iu" and target.kind in "iu":
         _check_range(name, array, target)
-        return array.astype(target)
-    raise InvalidInputError(f"input `{name}` has the wrong element type: expected `{wanted}`, got `{array.dtype}`")
+    elif array.size and not np.can_cast(array.dtype, target, "same_kind"):
+        raise InvalidInputError(f"input `{name}` has the wrong element type: expected `{wanted}`, got `{array.dtype}`")
+    return array.astype(target)
 
 
 def _unbox(name: str, array: NDArray[Any], wanted: str) -> NDArray[Any]:
