@@ -1,0 +1,121 @@
+//! The bytes of a version, brought to where no change of the repository can reach them.
+//!
+//! A runtime that maps a repository's file dies with SIGBUS when somebody truncates it. So one file is read into memory,
+//! and several are copied to a private folder.
+
+mod checked;
+mod private;
+
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use turnout_core::snapshot::{ArtifactSpec, FileSpec};
+use turnout_core::{Error, Result};
+
+use private::PrivateFolder;
+
+/// A version's files, checked against what the snapshot says of them. A private folder is removed on drop.
+#[derive(Debug)]
+pub struct Artifact(Contents);
+
+#[derive(Debug)]
+enum Contents {
+    Memory(Vec<u8>),
+    Folder {
+        entry: CString,
+        _folder: PrivateFolder,
+    },
+}
+
+/// Where an engine finds the entry file.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'artifact> {
+    Memory(&'artifact [u8]),
+    /// A path in a private folder, beside copies of all other files of the version.
+    File(&'artifact CStr),
+}
+
+impl Artifact {
+    /// Reads the entry into memory, or copies all files when the spec names a private folder. May take seconds.
+    ///
+    /// Engines keep nothing of a private folder but what they have mapped, which outlives the removal of the files: an
+    /// artifact may be dropped as soon as the model is loaded.
+    ///
+    /// # Errors
+    /// `artifact_invalid` when a file is missing, unreadable, or not of the size and hash that the spec gives.
+    pub fn read(spec: &ArtifactSpec) -> Result<Self> {
+        for name in spec
+            .files
+            .iter()
+            .map(|file| &file.name)
+            .chain([&spec.entry])
+        {
+            check_name(name)?;
+        }
+        let contents = match &spec.private_copy {
+            None => Contents::Memory(read_entry(spec)?),
+            Some(folder) => copy_files(spec, folder)?,
+        };
+        Ok(Self(contents))
+    }
+
+    /// An artifact that is in memory already, such as one that a test or a child process was given.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(Contents::Memory(bytes))
+    }
+
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        match &self.0 {
+            Contents::Memory(bytes) => Source::Memory(bytes),
+            Contents::Folder { entry, .. } => Source::File(entry),
+        }
+    }
+}
+
+fn read_entry(spec: &ArtifactSpec) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    checked::read(
+        &spec.path.join(&spec.entry),
+        find(spec, &spec.entry),
+        |chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        },
+    )?;
+    Ok(bytes)
+}
+
+fn copy_files(spec: &ArtifactSpec, folder: &Path) -> Result<Contents> {
+    let folder = PrivateFolder::create(folder)?;
+    for file in &spec.files {
+        folder.copy(&spec.path, &file.name, Some(file))?;
+    }
+    if find(spec, &spec.entry).is_none() {
+        folder.copy(&spec.path, &spec.entry, None)?;
+    }
+    let entry = folder.path().join(&spec.entry);
+    let entry = CString::new(entry.as_os_str().as_bytes())
+        .map_err(|error| Error::artifact_invalid("the path has a zero byte").with_source(error))?;
+    Ok(Contents::Folder {
+        entry,
+        _folder: folder,
+    })
+}
+
+fn find<'spec>(spec: &'spec ArtifactSpec, name: &str) -> Option<&'spec FileSpec> {
+    spec.files.iter().find(|file| file.name == name)
+}
+
+/// Refuses names that lead out of the version's folder, and so out of the private one.
+fn check_name(name: &str) -> Result<()> {
+    let stays_inside = |component| matches!(component, Component::Normal(_));
+    if !name.is_empty() && Path::new(name).components().all(stays_inside) {
+        return Ok(());
+    }
+    Err(Error::artifact_invalid(format!(
+        "a file's name leads out of the version's folder: `{name}`"
+    )))
+}

@@ -1,0 +1,31 @@
+//! Owners of ONNX Runtime's objects: what is created is released once, also on an error's way out.
+
+use std::ptr::NonNull;
+
+type Release<T> = unsafe extern "system" fn(*mut T);
+
+/// An object of ONNX Runtime and the function that releases it.
+#[derive(Debug)]
+pub(super) struct Owned<T> {
+    pointer: NonNull<T>,
+    release: Release<T>,
+}
+
+impl<T> Owned<T> {
+    /// # Safety
+    /// `pointer` is released by `release` and by nobody else.
+    pub(super) unsafe fn new(pointer: NonNull<T>, release: Release<T>) -> Self {
+        Self { pointer, release }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut T {
+        self.pointer.as_ptr()
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: `new`'s contract: this is the only release, and nothing uses the pointer after its owner.
+        unsafe { (self.release)(self.pointer.as_ptr()) }
+    }
+}

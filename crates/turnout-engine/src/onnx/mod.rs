@@ -1,0 +1,82 @@
+//! ONNX Runtime, opened at run time from the installed wheel and called through its C interface.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `api.rs` | the library, its function table and its one environment |
+//! | `handle.rs` | owners of ONNX Runtime's objects |
+//! | `status.rs` | its failures in words fit for a client |
+//! | `log.rs` | its log, rate-limited, into ours |
+//! | `signature.rs` | inputs and outputs of a graph as a signature |
+//! | `session.rs` | a loaded model |
+//! | `values.rs` | tensors to its values and back |
+
+mod api;
+mod handle;
+mod log;
+mod session;
+mod signature;
+mod status;
+mod values;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use turnout_core::{Error, Result};
+
+use crate::{Artifact, Engine, LoadOptions, LogSink, Model};
+
+/// The runtime that this process has opened. It is never closed: sessions of every data plane share it.
+static OPENED: Mutex<Option<Arc<OnnxEngine>>> = Mutex::new(None);
+
+#[derive(Debug)]
+struct OnnxEngine {
+    library: PathBuf,
+    runtime: &'static api::Runtime,
+}
+
+impl Engine for OnnxEngine {
+    fn version(&self) -> &str {
+        &self.runtime.version
+    }
+
+    fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>> {
+        Ok(Box::new(session::OnnxModel::load(
+            self.runtime,
+            artifact,
+            options,
+        )?))
+    }
+}
+
+/// Opens the library at `library`, or returns the engine when that one is open. `log` replaces the former receiver.
+///
+/// # Errors
+/// `runtime_missing` when it cannot be opened or is too old, `unsupported` when this process has opened another one.
+pub fn open(library: &Path, log: &LogSink) -> Result<Arc<dyn Engine>> {
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = api::resolve(library)?;
+    if let Some(engine) = opened.as_ref() {
+        if engine.library != path {
+            return Err(second_library(&path, &engine.library));
+        }
+        log::replace_sink(log);
+        return Ok(engine.clone());
+    }
+    log::replace_sink(log);
+    let runtime = Box::leak(Box::new(api::Runtime::open(&path)?));
+    let engine = Arc::new(OnnxEngine {
+        library: path,
+        runtime,
+    });
+    *opened = Some(engine.clone());
+    Ok(engine)
+}
+
+fn second_library(asked: &Path, open: &Path) -> Error {
+    Error::unsupported(format!(
+        "one process opens one ONNX Runtime: got `{}`, already open: `{}`",
+        asked.display(),
+        open.display()
+    ))
+    .with_hint("name one library for all models, or start another process")
+}
