@@ -15,10 +15,14 @@ def write_files(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-CASES = {
+CASES: dict[str, tuple[dict[str, str], float | None, int | None]] = {
     "no control groups": ({}, None, None),
     "version 2, no limit": (
-        {"proc/self/cgroup": "0::/app\n", "sys/fs/cgroup/app/cpu.max": "max 100000\n", "sys/fs/cgroup/app/memory.max": "max\n"},
+        {
+            "proc/self/cgroup": "0::/app\n",
+            "sys/fs/cgroup/app/cpu.max": "max 100000\n",
+            "sys/fs/cgroup/app/memory.max": "max\n",
+        },
         None,
         None,
     ),
@@ -33,7 +37,11 @@ CASES = {
         64 * MIB,
     ),
     "version 2, inside a container": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n", "sys/fs/cgroup/memory.max": "1048576\n"},
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/cpu.max": "50000 100000\n",
+            "sys/fs/cgroup/memory.max": "1048576\n",
+        },
         0.5,
         MIB,
     ),
@@ -57,7 +65,7 @@ CASES = {
         None,
         None,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -22,5 +22,5 @@ def test_the_only_output_needs_no_name() -> None:
 
 
 def test_one_of_several_outputs_has_to_be_named() -> None:
-    with pytest.raises(ValueError, match="2 outputs, so `.value` is ambiguous: `a`, `b`"):
+    with pytest.raises(ValueError, match=r"2 outputs, so `\.value` is ambiguous: `a`, `b`"):
         Prediction("m", 1, {"a": np.array(1), "b": np.array(2)}).value  # noqa: B018

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +17,8 @@ def test_what_is_written_is_read(value: int, data: bytes, number: int) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    try:
+    with contextlib.suppress(InternalError):
         protobuf.read_fields(data)
-    except InternalError as error:
-        assert "not a readable message" in error.message
 
 
 def test_negative_integers_come_as_two_s_complement() -> None:
