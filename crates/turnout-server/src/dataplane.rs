@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use turnout_core::event::Event;
+use turnout_core::event::{Event, LogLevel};
 use turnout_core::snapshot::{ServableSpec, Settings, Snapshot};
 use turnout_core::{Error, Result};
 use turnout_engine::LogSink;
@@ -29,6 +29,9 @@ use crate::{connection, listen};
 
 mod in_process;
 mod status;
+
+pub use in_process::{Answer, Call};
+pub use status::{ServableStatus, Status};
 
 /// How often an orderly end looks whether all connections are gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(2);
@@ -53,17 +56,18 @@ struct Held {
 
 impl DataPlane {
     /// Starts the threads; nothing listens and nothing is loaded yet. Without loops there are no doors but `predict`.
-    pub fn new(settings: Settings, log: LogSink) -> Result<Self> {
+    pub fn new(settings: Settings) -> Result<Self> {
         let failed = |source: io::Error| {
             Error::internal("the data plane could not start its threads").with_source(source)
         };
-        Self::start(settings, log).map_err(failed)
+        Self::start(settings).map_err(failed)
     }
 
-    fn start(settings: Settings, log: LogSink) -> io::Result<Self> {
+    fn start(settings: Settings) -> io::Result<Self> {
         // Shards: one per loop, one for the front, one for executors and callers.
         let loops = settings.loops;
         let events = Arc::new(Events::new(settings.event_capacity));
+        let log = runtime_log(&events);
         let (executor, mut threads) = Executor::start(settings.executor_threads, loops + 1)?;
         let (offload, codecs) = Offload::start(settings.executor_threads)?;
         // The reaper may wait for a load that cannot be interrupted, so it is never joined.
@@ -266,6 +270,16 @@ impl Held {
         }
         wanted
     }
+}
+
+/// Sends what runtimes log into this data plane's events. Runtimes outlive data planes, so they hold it weakly.
+fn runtime_log(events: &Arc<Events>) -> LogSink {
+    let events = Arc::downgrade(events);
+    Arc::new(move |level: LogLevel, line: &str| {
+        if let Some(events) = events.upgrade() {
+            events.log(level, "runtime", line.to_owned(), serde_json::Map::new());
+        }
+    })
 }
 
 fn check_ids(specs: &[ServableSpec]) -> Result<()> {

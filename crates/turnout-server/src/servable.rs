@@ -1,6 +1,5 @@
 //! A loaded version with its queue, its learnt times and its statistics.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -44,8 +43,6 @@ pub(crate) struct Servable {
     /// What waits for an executor thread.
     pub(crate) queue: Mutex<ExecutorQueue>,
     pub(crate) retired: OnceLock<Instant>,
-    /// Set while it is among the routes or may become so.
-    pub(crate) wanted: AtomicBool,
     engine_model: Option<Box<dyn Model>>,
     grave: Grave,
 }
@@ -86,7 +83,6 @@ impl Servable {
                 threads: 0,
             }),
             retired: OnceLock::new(),
-            wanted: AtomicBool::new(true),
             engine_model: Some(engine_model),
             grave,
         }

@@ -141,25 +141,25 @@ impl DataPlane {
 
 /// Puts named tensors into the signature's order and fits them.
 fn arrange(specs: &[TensorSpec], mut inputs: Vec<(String, Tensor)>) -> Result<Vec<Tensor>> {
-    let take = |spec: &TensorSpec| {
-        let index = inputs
+    let matches = inputs.len() == specs.len()
+        && specs
             .iter()
-            .position(|(name, _)| *name == spec.name)
-            .ok_or_else(|| {
-                let expected: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-                Error::invalid_input(format!(
-                    "input `{}` is missing: expected {}",
-                    spec.name,
-                    expected.join(", ")
-                ))
-            })?;
+            .all(|spec| inputs.iter().any(|(name, _)| *name == spec.name));
+    if !matches {
+        let got: Vec<&str> = inputs.iter().map(|(name, _)| name.as_str()).collect();
+        let expected: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        let message = format!(
+            "inputs do not match the signature: got `{}`, expected `{}`",
+            got.join("`, `"),
+            expected.join("`, `")
+        );
+        return Err(Error::invalid_input(message));
+    }
+    let take = |spec: &TensorSpec| {
+        let index = inputs.iter().position(|(name, _)| *name == spec.name);
+        let index = index
+            .ok_or_else(|| Error::invalid_input(format!("input given twice: `{}`", spec.name)))?;
         spec.fit(inputs.swap_remove(index).1)
     };
-    let arranged = specs.iter().map(take).collect::<Result<Vec<_>>>()?;
-    match inputs.first() {
-        Some((name, _)) => Err(Error::invalid_input(format!(
-            "the signature has no input of that name: `{name}`"
-        ))),
-        None => Ok(arranged),
-    }
+    specs.iter().map(take).collect()
 }
