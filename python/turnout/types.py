@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -12,6 +12,10 @@ DTYPES = (
 
 DEFAULT_SIGNATURE = "serving_default"
 """What a request that names no signature gets: the framework's own `predict`, as one output."""
+
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+"""What `json.loads` returns."""
 
 
 @dataclass(frozen=True, slots=True)

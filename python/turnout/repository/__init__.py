@@ -1,0 +1,1 @@
+"""The folder of models: its layout, what is on disk now, changes, publishing and pins."""
