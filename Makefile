@@ -71,26 +71,32 @@ test-rust: $(INSTALLED)
 test-python: setup
 	@$(BIN)/pytest
 
-.PHONY: lint
-lint: setup lint-rust lint-python lint-text docs ## Check formats, types, imports, licences, spelling and docs
+LINTS := lint-python lint-types lint-imports lint-stub lint-text lint-rust lint-crates docs
+.PHONY: lint $(LINTS)
+lint: $(LINTS) ## Check formats, types, imports, licences, spelling and docs
 
-.PHONY: lint-rust
-lint-rust: $(DENY)
-	@cargo fmt --all --check
-	@cargo clippy --release --workspace --all-targets --locked --quiet -- --deny warnings
-	@$(DENY) --offline --locked --log-level error check bans licenses sources
-
-.PHONY: lint-python
-lint-python: setup
+lint-python: $(INSTALLED)
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
+
+lint-types: setup
 	@$(BIN)/pyright
-	@$(BIN)/lint-imports
+
+lint-imports: setup
+	@$(BIN)/lint-imports --no-logo
+
+lint-stub: setup
 	@$(BIN)/stubtest turnout._dataplane --mypy-config-file pyproject.toml
 
-.PHONY: lint-text
 lint-text: $(INSTALLED)
 	@$(BIN)/typos
+
+lint-rust: $(INSTALLED)
+	@cargo fmt --all --check
+	@cargo clippy --release --workspace --all-targets --locked --quiet -- --deny warnings
+
+lint-crates: $(DENY)
+	@$(DENY) --offline --locked --log-level error check bans licenses sources
 
 .PHONY: format
 format: $(INSTALLED) ## Format the sources and mend what can be mended automatically
@@ -98,9 +104,8 @@ format: $(INSTALLED) ## Format the sources and mend what can be mended automatic
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-.PHONY: docs
-docs: setup ## Build the documentation into site/, with warnings as errors
-	@$(BIN)/mkdocs build --strict --quiet --clean
+docs: $(INSTALLED) ## Build the documentation into site/, with warnings as errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --clean
 
 .PHONY: docs-reference
 docs-reference: setup ## Write docs/reference anew from the code
@@ -108,11 +113,12 @@ docs-reference: setup ## Write docs/reference anew from the code
 
 .PHONY: audit
 audit: $(INSTALLED) $(DENY) ## Ask the advisory databases about every dependency (needs a network)
-	@$(DENY) --locked check advisories
-	@test -x .tools/audit/bin/pip-audit || $(BIN)/uv venv --quiet .tools/audit
+	@test -x .tools/audit/bin/python || $(BIN)/uv venv --quiet .tools/audit
 	@VIRTUAL_ENV=$(CURDIR)/.tools/audit $(BIN)/uv pip sync --quiet --require-hashes requirements/audit.txt
-	@for file in $(REQUIREMENTS) $(ORACLE); do \
-	    .tools/audit/bin/pip-audit --no-deps --disable-pip --require-hashes --requirement $$file; done
+	@failed=; $(DENY) --locked check advisories || failed=yes; \
+	for file in $(REQUIREMENTS) $(ORACLE); do \
+	    .tools/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || failed=yes; \
+	done; test -z "$$failed"
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve the Python requirements again, keeping the versions that still fit (UPGRADE=1 takes the newest)
