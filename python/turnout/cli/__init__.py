@@ -1,0 +1,1 @@
+"""The command line: it parses and prints, and never decides. One file for each command."""

@@ -1,0 +1,142 @@
+"""The edge where text from people becomes settings: what each setting means, its type, its unit and its bounds.
+
+No defaults stand here: a field that is None was not set. Only this module knows pydantic.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from turnout.errors import ConfigError
+
+Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
+Microseconds = Annotated[int, Field(ge=0, le=60_000_000)]
+Bytes = Annotated[int, Field(ge=1024)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Schema(BaseModel):
+    """Base of the schemas: frozen, strict about names, described by the docstring under each field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ServerSchema(Schema):
+    """Settings of the server, as they stand at the top of `turnout.toml`."""
+
+    cache_dir: Text | None = None
+    """Folder for private copies of model files and the journal of loads; default `$XDG_CACHE_HOME/turnout`."""
+    drain_delay_ms: Milliseconds | None = None
+    """Milliseconds that a stopping server goes on accepting, while `/readyz` already says 503."""
+    drain_timeout_ms: Milliseconds | None = None
+    """Milliseconds that a stopping server waits for the requests in flight."""
+    event_capacity: Annotated[int, Field(ge=64, le=1_000_000)] | None = None
+    """Number of facts that may wait between the data plane and the life-cycle manager."""
+    executor_threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Threads that run batches which are too long for an event loop; default: the usable cores."""
+    grpc_port: Port | None = None
+    """TCP port of gRPC; 0 takes a free one."""
+    grpc_socket: Text | None = None
+    """Path of a Unix socket on which gRPC listens instead of the TCP port."""
+    header_timeout_ms: Milliseconds | None = None
+    """Milliseconds from a request's first byte to the end of its header, and for its body to make progress."""
+    host: Text | None = None
+    """Address that the TCP ports are bound to; `0.0.0.0` opens them to the network."""
+    idle_timeout_ms: Milliseconds | None = None
+    """Milliseconds after which a connection without a request is closed."""
+    inflight_bytes: Bytes | None = None
+    """Bytes of requests and answers that the process holds at one time; default 1 GiB or a quarter of the memory."""
+    inline_budget_us: Microseconds | None = None
+    """Microseconds of predicted work that may run on an event loop in one turn; more goes to an executor thread."""
+    log_format: Literal["text", "json"] | None = None
+    """Form of the log on standard error: lines of text, or one JSON object a line."""
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    """Least level that is logged."""
+    loops: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Event loops, each a thread; default: the usable cores (affinity and control group quota)."""
+    max_body_bytes: Bytes | None = None
+    """Bytes of the largest request body, after decompression; default 64 MiB, at most `inflight_bytes`."""
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Connections per listener."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Concurrent HTTP/2 streams per connection."""
+    offload_bytes: Bytes | None = None
+    """Bytes of a body above which it is decoded and encoded off the event loop."""
+    poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
+    """Milliseconds between two looks at the repository where file-system events are not to be had."""
+    ready: Literal["any", "all"] | None = None
+    """When `/readyz` turns to 200 after the first attempts: one model serves (`any`) or every one does (`all`)."""
+    repository: Text | None = None
+    """What is served when no path is given: a repository, a model's folder or a model file."""
+    request_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
+    """Milliseconds that a request may take which brings no deadline of its own."""
+    rest_port: Port | None = None
+    """TCP port of REST; 0 takes a free one."""
+    rest_socket: Text | None = None
+    """Path of a Unix socket on which REST listens instead of the TCP port."""
+    reuse_port: bool | None = None
+    """Lets a second server bind the same ports, for hand-over between processes."""
+    settle_ms: Milliseconds | None = None
+    """Milliseconds that the files of a version without a manifest must be still before it is loaded."""
+    trust: bool | None = None
+    """Allows pickled models, which are code, to be converted in a child process."""
+
+
+def check(schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, str], *, strict: bool) -> dict[str, Any]:
+    """Returns the values that are set, converted and within their bounds.
+
+    Args:
+        schema: what is allowed.
+        values: what was given, by setting.
+        where: for each setting, where it was given, in words.
+        strict: whether text that looks like a number is refused; files are strict, variables cannot be.
+
+    Raises:
+        ConfigError: a name is unknown or a value does not fit.
+    """
+    for name in values:
+        if name not in schema.model_fields:
+            raise unknown_setting(name, where[name], schema.model_fields)
+    try:
+        return schema.model_validate(dict(values), strict=strict).model_dump(exclude_unset=True, exclude_none=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        raise ConfigError(
+            f"setting `{name}` in {where[name]} is not valid: expected {_expected(cast('Any', first))},"
+            f" got {values[name]!r}"
+        ) from error
+
+
+def unknown_setting(name: str, where: str, known: Mapping[str, Any]) -> ConfigError:
+    """Makes the error for a name that does not exist, with the closest one that does as the hint."""
+    close = get_close_matches(name, list(known), n=1)
+    hint = f"Did you mean `{close[0]}`?" if close else "`turnout config show` lists every setting."
+    return ConfigError(f"unknown setting in {where}: `{name}`", hint=hint)
+
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "bool_type": "`true` or `false`",
+    "bool_parsing": "`true` or `false`",
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "list_type": "a list",
+    "model_type": "a table",
+    "dict_type": "a table",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+}
+"""Our words for the kinds of errors that the schemas above can cause."""
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    words: str = _EXPECTED.get(error["type"]) or error["msg"]
+    return words.format(**error.get("ctx", {}))

@@ -1,0 +1,84 @@
+"""The server's settings as plain records, and the one place where their defaults stand."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from turnout.logs import LogFormat, LogLevel
+from turnout.machine import Machine
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+Ready = Literal["any", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Everything that an operator can set for one server. What each field means stands in `turnout.config.schema`.
+
+    The fields without a default depend on the machine: see `default_settings`.
+    """
+
+    cache_dir: str
+    executor_threads: int
+    inflight_bytes: int
+    loops: int
+    max_body_bytes: int
+    drain_delay_ms: int = 0
+    drain_timeout_ms: int = 30_000
+    event_capacity: int = 4096
+    grpc_port: int = 8500
+    grpc_socket: str | None = None
+    header_timeout_ms: int = 10_000
+    host: str = "127.0.0.1"
+    idle_timeout_ms: int = 120_000
+    inline_budget_us: int = 100
+    log_format: LogFormat = "text"
+    log_level: LogLevel = "info"
+    max_connections: int = 10_000
+    max_streams: int = 256
+    offload_bytes: int = 64 * KIB
+    poll_interval_ms: int = 1000
+    ready: Ready = "any"
+    repository: str | None = None
+    request_timeout_ms: int = 30_000
+    rest_port: int = 8501
+    rest_socket: str | None = None
+    reuse_port: bool = False
+    settle_ms: int = 1000
+    trust: bool = False
+
+
+DATA_PLANE_FIELDS = (
+    "loops", "executor_threads", "inline_budget_us", "offload_bytes", "max_body_bytes", "inflight_bytes",
+    "max_connections", "max_streams", "header_timeout_ms", "idle_timeout_ms", "request_timeout_ms", "event_capacity",
+)  # fmt: skip
+"""The settings that cross to the data plane; all others are Python's own business."""
+
+
+def default_settings(machine: Machine, environ: Mapping[str, str], home: Path) -> dict[str, Any]:
+    """Returns the defaults that depend on the machine and the user, by field name.
+
+    Args:
+        machine: its cores become event loops, a quarter of its memory bounds what may be in flight.
+        environ: read for `XDG_CACHE_HOME`.
+        home: the user's home folder.
+    """
+    inflight_bytes = min(GIB, machine.usable_memory_bytes // 4)
+    return {
+        "cache_dir": str(Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "turnout"),
+        "executor_threads": machine.cores,
+        "inflight_bytes": inflight_bytes,
+        "loops": machine.cores,
+        "max_body_bytes": min(64 * MIB, inflight_bytes),
+    }
+
+
+def data_plane_json(settings: ServerSettings, ready_reason: str = "starting") -> str:
+    """Returns the text that `DataPlane` is made with; the shape stands in `docs/concepts/seam.md`."""
+    record: dict[str, Any] = {name: getattr(settings, name) for name in DATA_PLANE_FIELDS}
+    return json.dumps({**record, "ready_reason": ready_reason})
