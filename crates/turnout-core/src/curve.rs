@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const BUCKETS: usize = 28;
 const WEIGHT: f32 = 0.125;
+/// One observation counts at most this many times the mean.
+const CLIP: f32 = 8.0;
 
 /// Microseconds by rows. Lock-free: a lost update costs one observation.
 #[derive(Debug)]
@@ -28,7 +30,8 @@ impl LatencyCurve {
         let new = if old == 0.0 {
             micros
         } else {
-            old + WEIGHT * (micros - old)
+            // A thread that lost its core for milliseconds says nothing about the model.
+            old + WEIGHT * (micros.min(old * CLIP) - old)
         };
         cell.store(new.to_bits(), Ordering::Relaxed);
     }
@@ -92,11 +95,15 @@ mod tests {
     }
 
     #[test]
-    fn one_outlier_moves_the_mean_by_an_eighth() {
+    fn an_outlier_is_clipped_and_a_lasting_change_is_learnt() {
         let curve = LatencyCurve::default();
         curve.observe(1, 8.0);
-        curve.observe(1, 88.0);
-        assert!((curve.predict_us(1) - 18.0).abs() < 0.01);
+        curve.observe(1, 8_000.0);
+        assert!((curve.predict_us(1) - 15.0).abs() < 0.01);
+        for _ in 0..40 {
+            curve.observe(1, 8_000.0);
+        }
+        assert!(curve.predict_us(1) > 7_000.0);
     }
 
     #[test]

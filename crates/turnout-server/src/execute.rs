@@ -87,17 +87,23 @@ pub(crate) fn run(servable: &Servable, batch: Batch<Pending>, shard: usize) {
     servable
         .metrics
         .observe_batch(shard, batch.entries.len(), batch.rows);
-    let entries = batch.entries;
-    if entries.len() == 1 {
-        return entries
+    // Whatever panics in here takes its batch's replies along, which their doors see; the driver lives on.
+    let _ = catch_unwind(AssertUnwindSafe(|| run_batch(servable, batch)));
+}
+
+fn run_batch(servable: &Servable, batch: Batch<Pending>) {
+    if batch.entries.len() == 1 {
+        return batch
+            .entries
             .into_iter()
             .for_each(|entry| run_alone(servable, entry));
     }
-    let signature = entries[0].bucket.signature;
-    match run_merged(servable, signature, &entries, batch.rows) {
+    let signature = batch.entries[0].bucket.signature;
+    match run_merged(servable, signature, &batch.entries, batch.rows) {
         Ok((parts, started, finished)) => {
-            for (entry, outputs) in entries.into_iter().zip(parts) {
+            for (entry, outputs) in batch.entries.into_iter().zip(parts) {
                 let Pending { permit, reply, .. } = entry.work;
+                // The receiver may be gone with its client; so below.
                 let _ = reply.send(Ok(Executed {
                     outputs,
                     started,
@@ -106,7 +112,8 @@ pub(crate) fn run(servable: &Servable, batch: Batch<Pending>, shard: usize) {
                 }));
             }
         }
-        Err(_) => entries
+        Err(_) => batch
+            .entries
             .into_iter()
             .for_each(|entry| run_alone(servable, entry)),
     }

@@ -183,12 +183,12 @@ impl Service {
         self.0
             .turn
             .offer(execute::entry(pending, context), Instant::now());
-        let closing = |_| Err(Error::unavailable("the server is closing"));
+        let lost = |_| Err(Error::internal("the request was lost to an internal fault"));
         if let Some(result) = answer_or_second_poll(&mut answer).await {
-            return result.unwrap_or_else(closing);
+            return result.unwrap_or_else(lost);
         }
         match tokio::time::timeout_at(context.deadline.into(), answer).await {
-            Ok(result) => result.unwrap_or_else(closing),
+            Ok(result) => result.unwrap_or_else(lost),
             Err(_) => Err(Error::deadline_exceeded(
                 "the deadline passed before there was an answer",
             )),
@@ -255,3 +255,6 @@ async fn answer_or_second_poll<T>(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

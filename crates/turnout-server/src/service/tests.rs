@@ -1,0 +1,419 @@
+use std::collections::HashMap;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use proptest::prelude::*;
+use turnout_core::curve::LatencyCurve;
+use turnout_core::event::Event;
+use turnout_core::snapshot::{
+    MergeMode, ModelRoute, Readiness, ServableSettings, Snapshot, VersionState, VersionStatus,
+};
+use turnout_core::{Shape, Values};
+use turnout_engine::Model;
+use turnout_engine::fake::{FakeModel, FakeRecord};
+
+use super::*;
+use crate::event_loop;
+use crate::events::Events;
+use crate::executor::Executor;
+use crate::metrics::Metrics;
+use crate::offload::Offload;
+use crate::reaper;
+use crate::servable::{Facts, Parts};
+
+/// A data plane of one loop, which is the test's own thread.
+struct Bench {
+    shared: Arc<Shared>,
+    grave: reaper::Grave,
+    threads: Vec<JoinHandle<()>>,
+}
+
+fn settings() -> Settings {
+    Settings {
+        loops: 1,
+        executor_threads: 1,
+        inline_budget_us: 100,
+        offload_bytes: 1 << 16,
+        max_body_bytes: 1 << 20,
+        inflight_bytes: 1 << 20,
+        max_connections: 16,
+        max_streams: 16,
+        header_timeout_ms: 1_000,
+        idle_timeout_ms: 1_000,
+        request_timeout_ms: 10_000,
+        event_capacity: 64,
+        ready_reason: "starting".into(),
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let events = Arc::new(Events::new(64));
+        let (executor, mut threads) = Executor::start(1, 1).expect("threads start");
+        let (offload, codecs) = Offload::start(1).expect("threads start");
+        let (grave, reaper) = reaper::start(Arc::clone(&events)).expect("threads start");
+        threads.extend(codecs);
+        threads.push(reaper);
+        let metrics = Arc::new(Metrics::new(2));
+        Self {
+            shared: Arc::new(Shared::new(settings(), events, executor, offload, metrics)),
+            grave,
+            threads,
+        }
+    }
+
+    /// A servable of `model` that is predicted to take `row_us` for one row.
+    fn servable(
+        &self,
+        model: FakeModel,
+        mergeable: bool,
+        max_queue: usize,
+        row_us: f32,
+    ) -> Arc<Servable> {
+        let curve = LatencyCurve::default();
+        curve.observe(1, row_us);
+        let names: Vec<String> = model
+            .signatures()
+            .iter()
+            .map(|signature| signature.name.clone())
+            .collect();
+        let name: Arc<str> = "m".into();
+        let metrics = self.shared.metrics.servable(&name, 1, &names);
+        let settings = ServableSettings {
+            merge: MergeMode::Auto,
+            max_batch_rows: 64,
+            max_queue,
+            intra_op_threads: 0,
+            sample: None,
+        };
+        let facts = Facts {
+            load_ms: 0,
+            warmup_ms: 0,
+            mergeable,
+            merge_reason: String::new(),
+            intra_op_threads: 1,
+            curves: vec![curve],
+        };
+        let parts = Parts {
+            id: 1,
+            model: name,
+            version: 1,
+            settings,
+            engine_model: Box::new(model),
+            facts,
+            metrics,
+        };
+        Arc::new(Servable::new(parts, self.grave.clone()))
+    }
+
+    fn run<T>(&self, test: impl AsyncFnOnce(Service) -> T) -> T {
+        let runtime = event_loop::runtime().expect("a runtime");
+        runtime.block_on(async { test(event_loop::service(&self.shared, 0)).await })
+    }
+
+    fn end(self) {
+        self.shared.executor.stop();
+        self.shared.offload.stop();
+        drop(self.grave);
+        for thread in self.threads {
+            thread.join().expect("no thread panicked");
+        }
+    }
+}
+
+fn column(values: &[f32]) -> Vec<Tensor> {
+    let shape = Shape::from_slice(&[values.len(), 1]);
+    vec![Tensor::new(shape, Values::Float32(values.to_vec())).expect("shape matches")]
+}
+
+fn arrival() -> Arrival<'static> {
+    Arrival {
+        door: Door::Rest,
+        id: None,
+        traceparent: None,
+        timeout: None,
+        received: Instant::now(),
+    }
+}
+
+async fn predict(
+    service: &Service,
+    servable: &Arc<Servable>,
+    values: &[f32],
+) -> Result<Vec<Tensor>> {
+    let permit = service.budget().acquire(values.len() * 4)?;
+    let context = service.context(&arrival());
+    service
+        .predict(servable, 0, column(values), permit, &context)
+        .await
+        .map(|executed| executed.outputs)
+}
+
+fn spawn_predict(
+    service: &Service,
+    servable: &Arc<Servable>,
+    values: Vec<f32>,
+) -> tokio::task::JoinHandle<Result<Vec<Tensor>>> {
+    let (service, servable) = (service.clone(), Arc::clone(servable));
+    tokio::task::spawn_local(async move { predict(&service, &servable, &values).await })
+}
+
+/// Fails a call that holds a negative number.
+fn refuse_negative(_: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+    let Values::Float32(values) = inputs[0].values() else {
+        unreachable!("the signature says float32")
+    };
+    if values.iter().any(|value| *value < 0.0) {
+        return Err(Error::execution_failed("negative"));
+    }
+    let doubled = values.iter().map(|value| value * 2.0).collect();
+    Ok(vec![
+        Tensor::new(
+            Shape::from_slice(inputs[0].shape()),
+            Values::Float32(doubled),
+        )
+        .expect("same shape"),
+    ])
+}
+
+#[test]
+fn requests_of_one_turn_run_as_one_call_and_get_their_own_answers() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let servable = bench.servable(FakeModel::new(&record), true, 16, 1.0);
+    bench.run(async |service| {
+        let tasks: Vec<_> = (1u8..=4)
+            .map(|n| spawn_predict(&service, &servable, vec![f32::from(n)]))
+            .collect();
+        for (task, n) in tasks.into_iter().zip(1u8..) {
+            let outputs = task.await.expect("the task ends").expect("an answer");
+            assert_eq!(outputs, column(&[f32::from(n) * 2.0]));
+        }
+    });
+    assert_eq!(record.rows(), [4]);
+    drop(servable);
+    bench.end();
+}
+
+#[test]
+fn a_bad_request_in_a_merged_call_fails_alone() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let servable = bench.servable(
+        FakeModel::new(&record).with_behaviour(refuse_negative),
+        true,
+        16,
+        1.0,
+    );
+    bench.run(async |service| {
+        let good = spawn_predict(&service, &servable, vec![1.0]);
+        let bad = spawn_predict(&service, &servable, vec![-1.0]);
+        assert_eq!(
+            good.await.expect("ends").expect("an answer"),
+            column(&[2.0])
+        );
+        assert_eq!(
+            bad.await.expect("ends").expect_err("refused").code(),
+            ErrorCode::ExecutionFailed
+        );
+    });
+    assert_eq!(record.rows(), [2, 1, 1]);
+    drop(servable);
+    bench.end();
+}
+
+#[test]
+fn long_work_leaves_the_loop_free() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let slow = FakeModel::new(&record).with_behaviour(move |_, inputs| {
+        gate.lock().expect("no panic").recv().expect("released");
+        Ok(inputs)
+    });
+    let slow = bench.servable(slow, false, 16, 5_000.0);
+    let quick = bench.servable(FakeModel::new(&record), true, 16, 1.0);
+    bench.run(async |service| {
+        let waiting = spawn_predict(&service, &slow, vec![7.0]);
+        assert_eq!(
+            predict(&service, &quick, &[1.0])
+                .await
+                .expect("not held up"),
+            column(&[2.0])
+        );
+        release.send(()).expect("the model waits");
+        assert_eq!(
+            waiting.await.expect("ends").expect("an answer"),
+            column(&[7.0])
+        );
+    });
+    drop((slow, quick));
+    bench.end();
+}
+
+#[test]
+fn a_full_queue_a_passed_deadline_and_a_client_that_leaves_cost_nothing_more() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let model = FakeModel::new(&record).with_behaviour(move |_, inputs| {
+        gate.lock().expect("no panic").recv().expect("released");
+        Ok(inputs)
+    });
+    let servable = bench.servable(model, false, 2, 5_000.0);
+    bench.run(async |service| {
+        let running = spawn_predict(&service, &servable, vec![1.0]);
+        while record.rows().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let leaving = spawn_predict(&service, &servable, vec![2.0]);
+        let short = Arrival {
+            timeout: Some(Duration::from_millis(20)),
+            ..arrival()
+        };
+        let context = service.context(&short);
+        let permit = service.budget().acquire(4).expect("room");
+        let late = service
+            .predict(&servable, 0, column(&[3.0]), permit, &context)
+            .await;
+        assert_eq!(
+            late.map(|_| ()).expect_err("late").code(),
+            ErrorCode::DeadlineExceeded
+        );
+        let full = predict(&service, &servable, &[4.0]).await;
+        assert_eq!(
+            full.expect_err("two wait already").code(),
+            ErrorCode::QueueFull
+        );
+        leaving.abort();
+        assert!(leaving.await.is_err());
+        release.send(()).expect("the model waits");
+        assert_eq!(
+            running.await.expect("ends").expect("an answer"),
+            column(&[1.0])
+        );
+        release.send(()).expect("one more");
+        assert_eq!(
+            predict(&service, &servable, &[5.0]).await.expect("served"),
+            column(&[5.0])
+        );
+        assert_eq!(service.budget().used_bytes(), 0);
+    });
+    // Neither the late one nor the one whose client left was executed.
+    assert_eq!(record.rows(), [1, 1]);
+    drop(servable);
+    bench.end();
+}
+
+#[test]
+fn a_panic_touches_its_request_alone() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let model = FakeModel::new(&record).with_behaviour(|signature, inputs| {
+        let thirteen =
+            matches!(inputs[0].values(), Values::Float32(values) if values.contains(&13.0));
+        assert!(!thirteen, "thirteen");
+        refuse_negative(signature, inputs)
+    });
+    let servable = bench.servable(model, true, 16, 1.0);
+    bench.run(async |service| {
+        let bad = spawn_predict(&service, &servable, vec![13.0]);
+        let good = spawn_predict(&service, &servable, vec![1.0]);
+        let error = bad.await.expect("ends").expect_err("panicked");
+        assert_eq!(
+            (error.code(), error.message()),
+            (ErrorCode::Internal, "the engine failed unexpectedly")
+        );
+        assert_eq!(
+            good.await.expect("ends").expect("an answer"),
+            column(&[2.0])
+        );
+        assert_eq!(
+            predict(&service, &servable, &[2.0])
+                .await
+                .expect("one more"),
+            column(&[4.0])
+        );
+    });
+    drop(servable);
+    bench.end();
+}
+
+#[test]
+fn a_version_is_destroyed_by_the_reaper_after_its_last_answer() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let servable = bench.servable(FakeModel::new(&record), true, 16, 1.0);
+    let status = VersionStatus {
+        version: 1,
+        servable: Some(1),
+        state: VersionState::Available,
+        error_code: String::new(),
+        error_message: String::new(),
+    };
+    let model = ModelRoute {
+        name: "m".into(),
+        default: Some(1),
+        labels: HashMap::new(),
+        versions: vec![status],
+    };
+    let ready = Readiness {
+        ready: true,
+        reason: String::new(),
+    };
+    let snapshot = Snapshot {
+        sequence: 1,
+        ready,
+        servables: vec![],
+        models: vec![model],
+    };
+    let routes = Routes::build(snapshot, &HashMap::from([(1, servable)])).expect("loaded");
+    bench.shared.routes.store(Arc::new(routes));
+    bench.run(async |service| {
+        let servable = service
+            .resolve("m", VersionChoice::Default)
+            .expect("routed");
+        bench.shared.routes.store(Arc::new(Routes::empty("gone")));
+        assert!(service.resolve("m", VersionChoice::Default).is_err());
+        assert_eq!(
+            predict(&service, &servable, &[1.0])
+                .await
+                .expect("still held"),
+            column(&[2.0])
+        );
+        assert_eq!(record.live(), 1);
+    });
+    let event = bench.shared.events.next(Duration::from_secs(5));
+    assert!(
+        matches!(event, Some(Event::Unloaded { servable: 1, .. })),
+        "{event:?}"
+    );
+    assert_eq!(record.live(), 0);
+    bench.end();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever comes in one turn, inline or on the executor: every request gets one answer, its own, and the budget is whole.
+    #[test]
+    fn every_request_gets_its_own_answer(
+        requests in prop::collection::vec(prop::collection::vec(-1i8..20, 0..6), 1..24),
+        mergeable in any::<bool>(),
+        row_us in prop::sample::select(vec![1.0f32, 60.0, 5_000.0]),
+    ) {
+        let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+        let servable = bench.servable(FakeModel::new(&record).with_behaviour(refuse_negative), mergeable, 64, row_us);
+        let rows: Vec<Vec<f32>> = requests.iter().map(|row| row.iter().map(|n| f32::from(*n)).collect()).collect();
+        bench.run(async |service| {
+            let tasks: Vec<_> = rows.iter().map(|values| spawn_predict(&service, &servable, values.clone())).collect();
+            for (task, values) in tasks.into_iter().zip(&rows) {
+                let got = task.await.expect("ends");
+                if values.iter().any(|value| *value < 0.0) {
+                    assert_eq!(got.expect_err("refused").code(), ErrorCode::ExecutionFailed);
+                } else {
+                    let doubled: Vec<f32> = values.iter().map(|value| value * 2.0).collect();
+                    assert_eq!(got.expect("an answer"), column(&doubled));
+                }
+            }
+            assert_eq!(service.budget().used_bytes(), 0);
+        });
+        drop(servable);
+        bench.end();
+    }
+}
