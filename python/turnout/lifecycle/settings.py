@@ -1,0 +1,94 @@
+"""What can be set for one model, and for the manager: plain records, and the one place where these defaults stand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from turnout.repository.watch import WatchMode
+
+PolicyName: TypeAlias = Literal["latest", "all", "specific"]
+Swap: TypeAlias = Literal["availability_first", "memory_first"]
+Merge: TypeAlias = Literal["auto", "never"]
+Ready: TypeAlias = Literal["any", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Everything that can be set for one model. All of it can change while the server runs.
+
+    Attributes:
+        policy: which versions are wanted: the newest ones, all, or those listed.
+        latest_count: how many of the newest versions `latest` wants; at least 1.
+        specific_versions: the versions that `specific` wants.
+        swap: `availability_first` loads the new version before the old one goes and needs memory for both;
+            `memory_first` unloads first and answers nothing in between.
+        keep_previous: whether the version that served before stays loaded, so that a rollback takes milliseconds;
+            without effect when memory comes first.
+        labels: movable names of versions.
+        merge: whether requests may be executed together where that was shown to change nothing.
+        max_batch_rows: rows that are executed together at most.
+        max_queue: requests that wait at most.
+        intra_op_threads: threads of one execution; 0 lets the warm-up decide.
+    """
+
+    policy: PolicyName = "latest"
+    latest_count: int = 1
+    specific_versions: tuple[int, ...] = ()
+    swap: Swap = "availability_first"
+    keep_previous: bool = True
+    labels: Mapping[str, int] = field(default_factory=dict[str, int])
+    merge: Merge = "auto"
+    max_batch_rows: int = 1024
+    max_queue: int = 1024
+    intra_op_threads: int = 0
+
+    def of_servable(self) -> "ServableSettings":
+        """Returns what a version is loaded with; a change of it loads the version anew."""
+        return ServableSettings(self.merge, self.max_batch_rows, self.max_queue, self.intra_op_threads)
+
+
+@dataclass(frozen=True, slots=True)
+class ServableSettings:
+    """The settings that one load gets; the fields are those of `ModelSettings`."""
+
+    merge: Merge
+    max_batch_rows: int
+    max_queue: int
+    intra_op_threads: int
+
+
+SettingsFor: TypeAlias = Callable[[str, Path | None], ModelSettings]
+"""(model, its folder or None) -> its settings, read anew; raises `ConfigError` where they are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerOptions:
+    """How a manager works. Fields without a default are the operator's, and have theirs in `turnout.config`.
+
+    Attributes:
+        cache_dir: folder for the journal of loads, quarantine records and private copies.
+        settle_ms: how long the files of a version without a manifest must be still.
+        poll_interval_ms: between two looks at a source that causes no events.
+        ready: `any`: at least one model serves; `all`: every model does.
+        watch: how sources are watched.
+        rescan_interval_ms: between two looks at everything, events or not.
+        retry_initial_ms: wait before the first retry of a failed load; it doubles with each failure.
+        retry_limit_ms: the longest wait.
+        inbox_capacity: messages that may wait for the manager.
+        event_capacity: life-cycle events that are remembered.
+        fatal_log: whether to note fatal signals of this process, which tells a crash from a kill at the next start;
+            for a server that owns its process.
+    """
+
+    cache_dir: Path
+    settle_ms: int
+    poll_interval_ms: int
+    ready: Ready
+    watch: WatchMode = "auto"
+    rescan_interval_ms: int = 30_000
+    retry_initial_ms: int = 1000
+    retry_limit_ms: int = 60_000
+    inbox_capacity: int = 1024
+    event_capacity: int = 10_000
+    fatal_log: bool = False
