@@ -1,4 +1,7 @@
+//! The REST door: HTTP/1.1 with the paths and documents of TensorFlow Serving.
+
 pub(crate) mod connection;
+pub mod json;
 
 use turnout_core::ErrorCode;
 

@@ -1,0 +1,57 @@
+//! Column format: `inputs` is the only input's tensor, or an object of all inputs by name.
+
+use turnout_core::signature::TensorSpec;
+use turnout_core::{Error, Signature, Tensor};
+
+use super::column::Column;
+use super::cursor::{Cursor, Parse};
+use super::leaf::base64_object;
+
+/// Reads the value of `inputs`, at which `cursor` stands.
+pub(super) fn read(cursor: &mut Cursor<'_>, signature: &Signature) -> Parse<Vec<Tensor>> {
+    if cursor.peek_token() == b'{' && base64_object(*cursor).is_none() {
+        return read_named(cursor, signature);
+    }
+    match signature.inputs.as_slice() {
+        [spec] => Ok(vec![read_input(cursor, spec)?]),
+        _ => Err(Error::invalid_input(
+            "inputs is a plain value/list, but expecting an object as multiple input tensors required as per \
+             tensorinfo_map",
+        )
+        .into()),
+    }
+}
+
+fn read_input(cursor: &mut Cursor<'_>, spec: &TensorSpec) -> Parse<Tensor> {
+    let mut column = Column::new(spec.dtype, cursor.remaining_bytes());
+    let shape = column.read(cursor)?;
+    Ok(column.finish(spec, shape)?)
+}
+
+/// Other keys are ignored; of a key that comes twice the first counts.
+fn read_named(cursor: &mut Cursor<'_>, signature: &Signature) -> Parse<Vec<Tensor>> {
+    let mut tensors: Vec<Option<Tensor>> = vec![None; signature.inputs.len()];
+    let mut more = !cursor.open(b'}');
+    while more {
+        let name = cursor.member_name()?;
+        let input = signature.inputs.iter().position(|spec| name.is(&spec.name));
+        match input.filter(|input| tensors[*input].is_none()) {
+            Some(input) => tensors[input] = Some(read_input(cursor, &signature.inputs[input])?),
+            None => cursor.skip_value()?,
+        }
+        more = cursor.next_member()?;
+    }
+    let named = tensors
+        .into_iter()
+        .zip(&signature.inputs)
+        .map(|(tensor, spec)| {
+            let missing = || {
+                Error::invalid_input(format!(
+                    "Missing named input: {} in 'inputs' object.",
+                    spec.name
+                ))
+            };
+            tensor.ok_or_else(missing)
+        });
+    Ok(named.collect::<Result<_, Error>>()?)
+}
