@@ -5,6 +5,7 @@ from typing import Any
 
 import typer.main
 from turnout.cli.app import app
+from turnout.cli.exit_codes import MEANINGS
 
 from scripts.reference.markdown import code, page, table
 
@@ -19,6 +20,8 @@ def cli_page() -> str:
         "Command line",
         "`turnout COMMAND --help` says the same. Data goes to standard output, everything else to standard error.",
         *(section(words, command) for words, command in commands("turnout", root)),
+        "## Exit codes",
+        table(("code", "meaning"), [(code(str(number)), meaning) for number, meaning in MEANINGS.items()]),
     )
 
 
