@@ -146,18 +146,20 @@ impl DataPlane {
         held.sequence = sequence;
         drop(held);
         self.shared.routes.store(Arc::new(routes));
-        fresh
-            .into_iter()
-            .try_for_each(|(spec, wanted)| self.start_load(spec, wanted))
+        for (spec, wanted) in fresh {
+            self.start_load(spec, wanted);
+        }
+        Ok(())
     }
 
-    fn start_load(&self, spec: ServableSpec, wanted: Arc<AtomicBool>) -> Result<()> {
+    fn start_load(&self, spec: ServableSpec, wanted: Arc<AtomicBool>) {
         let grave = self
             .grave
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let grave = grave.ok_or_else(|| Error::unavailable("the data plane is closed"))?;
+        // A closed data plane loads nothing, and nobody waits for the fact.
+        let Some(grave) = grave else { return };
         let (shared, held) = (Arc::clone(&self.shared), Arc::clone(&self.held));
         let name = format!("load-{}-{}", spec.model, spec.version);
         let id = spec.id;
@@ -171,10 +173,11 @@ impl DataPlane {
             loader::run(&shared, load, |servable| lock(&held).keep(servable));
             lock(&held).loading.remove(&id);
         };
-        let thread = threads::spawn(name, Niceness::Background, body);
-        thread.map(drop).map_err(|source| {
-            Error::internal("a load could not start its thread").with_source(source)
-        })
+        if let Err(source) = threads::spawn(name, Niceness::Background, body) {
+            let error = Error::load_failed("a load could not start its thread").with_source(source);
+            lock(&self.held).loading.remove(&id);
+            self.shared.events.fact(loader::failed(id, &error));
+        }
     }
 
     /// Waits for the next fact, at most `timeout`.

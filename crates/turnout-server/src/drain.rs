@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -18,6 +19,10 @@ pub(crate) enum Stage {
     /// Whatever is left is cut off.
     Stopped,
 }
+
+/// How long an idle connection is kept once [`Stage::Ending`] has begun: a request that is on its way then is answered, with
+/// word that the connection closes, instead of being met by a closed socket.
+pub(crate) const LAST_CHANCE: Duration = Duration::from_millis(500);
 
 /// The stage, watchable from every loop.
 pub(crate) struct Drain {
@@ -39,6 +44,13 @@ impl Drain {
             }
             forward
         });
+    }
+
+    /// Waits until idle connections have had their last chance.
+    pub(crate) async fn last_chance(mut stage: watch::Receiver<Stage>) {
+        // The sender lives as long as the data plane; were it gone, there would be nothing to wait for.
+        let _ = stage.wait_for(|stage| *stage >= Stage::Ending).await;
+        tokio::time::sleep(LAST_CHANCE).await;
     }
 
     pub(crate) fn stage(&self) -> Stage {

@@ -3,23 +3,22 @@
 //! A new connection goes to the loop with the fewest. One whose first bytes ask for `/livez`, `/readyz` or `/metrics` stays
 //! here, so that probes are answered while every loop is busy.
 
-use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
-use std::pin::pin;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::net::RecvFlags;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use turnout_core::event::LogLevel;
 use turnout_core::{Door, ErrorCode};
 
 use crate::connection::{self, Incoming, Socket};
-use crate::drain::{Counted, Stage};
+use crate::drain::{Counted, Drain, Stage};
 use crate::event_loop::{self, LoopHandle};
 use crate::listen::Bound;
 use crate::service::Service;
@@ -91,7 +90,7 @@ impl Front {
 struct Acceptor {
     shared: Arc<Shared>,
     service: Service,
-    loops: Vec<LoopHandle>,
+    loops: Rc<[LoopHandle]>,
     door: Door,
 }
 
@@ -102,12 +101,13 @@ async fn run(
     mut receiver: mpsc::UnboundedReceiver<Listen>,
 ) {
     let service = event_loop::service(&shared, shard);
+    let loops: Rc<[LoopHandle]> = loops.into();
     let mut stage = shared.drain.watch();
     loop {
         tokio::select! {
             listen = receiver.recv() => {
                 let Some(Listen { bound, door, open }) = listen else { return };
-                let (shared, service, loops) = (Arc::clone(&shared), service.clone(), loops.clone());
+                let (shared, service, loops) = (Arc::clone(&shared), service.clone(), Rc::clone(&loops));
                 let acceptor = Acceptor { shared, service, loops, door };
                 drop(tokio::task::spawn_local(acceptor.run(bound, open)));
             }
@@ -141,6 +141,34 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// What waits in the kernel's queue, asked of the kernel itself: the runtime learns of it only at its next look. Closes
+    /// the listener.
+    fn taken(self) -> io::Result<Vec<Stream>> {
+        fn until_empty<T>(mut accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
+            std::iter::from_fn(|| accept().ok()).collect()
+        }
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                Ok(until_empty(|| {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    TcpStream::from_std(stream).map(Stream::Tcp)
+                }))
+            }
+            Self::Unix(listener) => {
+                let listener = listener.into_std()?;
+                Ok(until_empty(|| {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    UnixStream::from_std(stream).map(Stream::Unix)
+                }))
+            }
+        }
+    }
+}
+
 impl Stream {
     fn into_socket(self) -> io::Result<Socket> {
         match self {
@@ -152,19 +180,29 @@ impl Stream {
     /// Waits for the first bytes and looks at them without taking them.
     async fn asks_for_probe(&self) -> io::Result<bool> {
         let mut first = [0u8; 16];
-        let count = match self {
-            Self::Tcp(stream) => {
-                stream.readable().await?;
-                rustix::net::recv(stream.as_fd(), &mut first, RecvFlags::PEEK)
-            }
-            Self::Unix(stream) => {
-                stream.readable().await?;
-                rustix::net::recv(stream.as_fd(), &mut first, RecvFlags::PEEK)
+        let count = loop {
+            let looked = match self {
+                Self::Tcp(stream) => {
+                    stream.readable().await?;
+                    stream.try_io(Interest::READABLE, || look(stream.as_fd(), &mut first))
+                }
+                Self::Unix(stream) => {
+                    stream.readable().await?;
+                    stream.try_io(Interest::READABLE, || look(stream.as_fd(), &mut first))
+                }
+            };
+            match looked {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                looked => break looked?,
             }
         };
-        let (_, count) = count?;
         Ok(PROBES.iter().any(|probe| first[..count].starts_with(probe)))
     }
+}
+
+fn look(socket: BorrowedFd<'_>, first: &mut [u8]) -> io::Result<usize> {
+    let (_, count) = rustix::net::recv(socket, first, RecvFlags::PEEK)?;
+    Ok(count)
 }
 
 impl Acceptor {
@@ -200,8 +238,8 @@ impl Acceptor {
             }
         }
         // Connections that the kernel has taken are ours: serve them before the listener closes.
-        while let Some(accepted) = at_once(listener.accept()) {
-            self.accepted(accepted).await;
+        for stream in listener.taken().unwrap_or_default() {
+            self.dispatch(stream);
         }
     }
 
@@ -226,21 +264,23 @@ impl Acceptor {
             return self.service.refuse(self.door, ErrorCode::Overloaded);
         }
         let counted = self.shared.connections.enter();
-        if self.door == Door::Rest {
-            let timeout = Duration::from_millis(self.shared.settings.idle_timeout_ms);
-            let (service, loops, door) = (self.service.clone(), self.loops.clone(), self.door);
-            drop(tokio::task::spawn_local(async move {
-                if let Ok(Ok(probe)) = tokio::time::timeout(timeout, stream.asks_for_probe()).await
-                {
-                    hand_over(stream, door, counted, &loops, probe.then_some(service)).await;
-                }
-            }));
-        } else {
-            let (loops, door) = (self.loops.clone(), self.door);
-            drop(tokio::task::spawn_local(async move {
-                hand_over(stream, door, counted, &loops, None).await
-            }));
+        let (service, loops, door) = (self.service.clone(), self.loops.clone(), self.door);
+        if door != Door::Rest {
+            return drop(tokio::task::spawn_local(hand_over(
+                stream, door, counted, loops, None,
+            )));
         }
+        let patience = Duration::from_millis(self.shared.settings.idle_timeout_ms);
+        drop(tokio::task::spawn_local(async move {
+            let first = tokio::time::timeout(patience, stream.asks_for_probe());
+            let probe = tokio::select! {
+                probe = first => probe,
+                () = Drain::last_chance(service.watch_drain()) => return,
+            };
+            if let Ok(Ok(probe)) = probe {
+                hand_over(stream, door, counted, loops, probe.then_some(service)).await;
+            }
+        }));
     }
 }
 
@@ -249,7 +289,7 @@ async fn hand_over(
     stream: Stream,
     door: Door,
     counted: Counted,
-    loops: &[LoopHandle],
+    loops: Rc<[LoopHandle]>,
     here: Option<Service>,
 ) {
     let Ok(socket) = stream.into_socket() else {
@@ -268,13 +308,5 @@ async fn hand_over(
     match here {
         Some(service) => connection::serve(incoming, service).await,
         None => fewest.send(incoming),
-    }
-}
-
-/// What `future` gives without waiting.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn run(shared: &Shared, load: Load, keep: impl FnOnce(Servable) -> bo
     }
 }
 
-fn failed(servable: u64, error: &Error) -> Event {
+/// The fact of a failed load, with its cause.
+pub(crate) fn failed(servable: u64, error: &Error) -> Event {
     let cause = std::error::Error::source(error)
         .map(|source| format!(": {source}"))
         .unwrap_or_default();
