@@ -86,6 +86,40 @@ class ServerSchema(Schema):
     """Allows pickled models, which are code, to be converted in a child process."""
 
 
+class ModelSchema(Schema):
+    """Settings of one model: `[models.NAME]` of `turnout.toml`, or `model.toml` in the model's folder."""
+
+    intra_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """Threads of one execution; 0 lets the warm-up decide. The operator's alone."""
+    keep_previous: bool | None = None
+    """Keeps the version that served before in memory, so that a rollback takes milliseconds."""
+    labels: dict[str, Annotated[int, Field(ge=1)]] | None = None
+    """Movable names of versions: `{stable = 2}`."""
+    latest_count: Count | None = None
+    """How many of the newest versions the policy `latest` wants."""
+    max_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Rows that are executed together at most; `model.toml` can only lower it."""
+    max_queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that wait at most; `model.toml` can only lower it."""
+    merge: Literal["auto", "never"] | None = None
+    """Executes requests together where that was shown to change nothing (`auto`), or never."""
+    policy: Literal["latest", "all", "specific"] | None = None
+    """Which versions are wanted: the newest ones, all, or those of `specific_versions`."""
+    specific_versions: list[Annotated[int, Field(ge=1)]] | None = None
+    """The versions that the policy `specific` wants."""
+    swap: Literal["availability_first", "memory_first"] | None = None
+    """Loads the new version before the old one goes, or frees the memory first and answers nothing in between."""
+
+
+OPERATOR_ONLY = frozenset(
+    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "python"}
+)
+"""Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
+
+LOWER_ONLY = ("max_batch_rows", "max_queue")
+"""Limits that a file inside the repository may lower and never raise."""
+
+
 def check(schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, str], *, strict: bool) -> dict[str, Any]:
     """Returns the values that are set, converted and within their bounds.
 

@@ -1,0 +1,211 @@
+"""From sources to settings: reads the operator's file and the environment, checks them and lets the strongest win."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from turnout.config.layers import (
+    MODEL_PREFIX,
+    PREFIX,
+    Entry,
+    Kind,
+    Layer,
+    Origin,
+    Resolved,
+    environment_values,
+    merge,
+    parse_text,
+    read_toml,
+)
+from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, Schema, ServerSchema, check
+from turnout.config.settings import ServerSettings, default_settings
+from turnout.errors import ConfigError
+from turnout.lifecycle.settings import ModelSettings
+from turnout.machine import Machine, read_machine
+from turnout.repository.layout import SETTINGS_NAME
+
+FILE_NAME = "turnout.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the operator has set, before any model's own file is read.
+
+    Attributes:
+        server: the server's settings.
+        file: the operator's file, or None without one.
+        model_flags: what flags say about every model.
+        model_environment: what the environment says about every model.
+        model_tables: what the operator's file says, by model.
+    """
+
+    server: Resolved[ServerSettings]
+    file: Path | None
+    model_flags: Layer
+    model_environment: Layer
+    model_tables: Mapping[str, Layer]
+
+    def model(self, name: str, own_file: Path | None = None) -> Resolved[ModelSettings]:
+        """Returns one model's settings.
+
+        Args:
+            name: the model's name.
+            own_file: the `model.toml` in its folder; None where it has none.
+
+        Raises:
+            ConfigError: the file is wrong, or sets what only the operator may set.
+        """
+        operator = merge([self.model_flags, self.model_environment, self.model_tables.get(name, {})])
+        bounds: ModelSettings = _build(ModelSettings, operator, {}).settings
+        own: Layer = _read_model_file(own_file, bounds) if own_file is not None else {}
+        return _build(ModelSettings, merge([operator, own]), {})
+
+    def settings_for(self, name: str, folder: Path | None) -> ModelSettings:
+        """Returns one model's settings, its own file read anew; for the life-cycle manager.
+
+        Args:
+            name: the model's name.
+            folder: the model's folder; None where it has none.
+
+        Raises:
+            ConfigError: the file is wrong, or sets what only the operator may set.
+        """
+        own_file = None if folder is None else folder / SETTINGS_NAME
+        return self.model(name, own_file if own_file is not None and own_file.is_file() else None).settings
+
+
+def load_config(
+    *,
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    model_flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    machine: Machine | None = None,
+    home: Path | None = None,
+) -> Config:
+    """Reads every source but the models' own files.
+
+    Args:
+        file: the operator's file; None looks for it as `find_file` says.
+        flags: settings of the server given on the command line; None values are not set.
+        model_flags: settings of every model given on the command line.
+        environ: the environment; the process's own when not given.
+        machine: what the defaults are sized to; this machine when not given.
+        home: the user's home folder.
+
+    Raises:
+        ConfigError: a source is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    home = home or Path.home()
+    path = find_file(file, environ, home)
+    document = read_toml(path) if path is not None else {}
+    tables = document.pop("models", {})
+    layers = [
+        _flag_layer(ServerSchema, flags or {}),
+        _environment_layer(ServerSchema, environ, PREFIX),
+        _file_layer(ServerSchema, document, path, "turnout.toml"),
+    ]
+    defaults = default_settings(machine or read_machine(), environ, home)
+    return Config(
+        server=_check_server(_build(ServerSettings, merge(layers), defaults)),
+        file=path,
+        model_flags=_flag_layer(ModelSchema, model_flags or {}),
+        model_environment=_environment_layer(ModelSchema, environ, MODEL_PREFIX),
+        model_tables=_model_layers(tables, path),
+    )
+
+
+def find_file(given: Path | None, environ: Mapping[str, str], home: Path) -> Path | None:
+    """Returns the operator's file.
+
+    It is the one that was given, else `$TURNOUT_CONFIG`, else `turnout.toml` in `$XDG_CONFIG_HOME/turnout`. A file in
+    the current folder is not taken unasked: that folder may be a repository, whose files grant nothing.
+    """
+    named = given or (Path(environ["TURNOUT_CONFIG"]) if environ.get("TURNOUT_CONFIG") else None)
+    if named is not None:
+        return named
+    usual = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "turnout" / FILE_NAME
+    return usual if usual.is_file() else None
+
+
+def _read_model_file(path: Path, bounds: ModelSettings) -> Layer:
+    """Reads a `model.toml`, whose author is whoever may write to the repository."""
+    document = read_toml(path)
+    forbidden = next((name for name in document if name in OPERATOR_ONLY), None)
+    if forbidden is not None:
+        raise ConfigError(
+            f"setting in `{path}` is the operator's alone: `{forbidden}`",
+            hint=f"Set it in the operator's `{FILE_NAME}`, or remove it.",
+        )
+    layer = _file_layer(ModelSchema, document, path, "model.toml")
+    for name in LOWER_ONLY:
+        bound = getattr(bounds, name)
+        if name in layer and layer[name].value > bound:
+            raise ConfigError(
+                f"setting `{name}` in `{path}` would raise a limit: expected at most {bound}, got {layer[name].value}",
+                hint=f"Raise it in the operator's `{FILE_NAME}`; a file inside the repository can only lower it.",
+            )
+    return layer
+
+
+def _flag_layer(schema: type[Schema], values: Mapping[str, Any]) -> Layer:
+    given = {name: value for name, value in values.items() if value is not None}
+    where = {name: f"--{name.replace('_', '-')}" for name in given}
+    return _layer(schema, given, where, "flag", strict=False)
+
+
+def _environment_layer(schema: type[Schema], environ: Mapping[str, str], prefix: str) -> Layer:
+    texts = environment_values(environ, prefix)
+    where = {name: prefix + name.upper() for name in texts}
+    values = {name: parse_text(name, text) for name, text in texts.items()}
+    return _layer(schema, values, where, "environment", strict=False)
+
+
+def _file_layer(schema: type[Schema], values: Mapping[str, Any], path: Path | None, kind: Kind) -> Layer:
+    return _layer(schema, values, dict.fromkeys(values, str(path)), kind, strict=True)
+
+
+def _layer(
+    schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, str], kind: Kind, *, strict: bool
+) -> Layer:
+    quoted = {name: f"`{place}`" for name, place in where.items()}
+    checked = check(schema, values, quoted, strict=strict)
+    return {name: Entry(value, Origin(kind, where[name])) for name, value in checked.items()}
+
+
+def _model_layers(tables: Any, path: Path | None) -> dict[str, Layer]:
+    if not isinstance(tables, dict):
+        raise ConfigError(f"`models` in `{path}` is not valid: expected tables `[models.NAME]`, got {tables!r}")
+    layers: dict[str, Layer] = {}
+    for name, table in cast("dict[str, Any]", tables).items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"`models.{name}` in `{path}` is not valid: expected a table, got {table!r}")
+        layers[name] = _file_layer(ModelSchema, cast("dict[str, Any]", table), path, "turnout.toml")
+    return layers
+
+
+def _build(settings: type[Any], given: Mapping[str, Entry], defaults: Mapping[str, Any]) -> Resolved[Any]:
+    names = [field.name for field in dataclasses.fields(settings)]
+    values = {**defaults, **{name: entry.value for name, entry in given.items()}}
+    origins = {name: given[name].origin if name in given else Origin("default") for name in names}
+    frozen = {
+        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return Resolved(settings(**frozen), origins)
+
+
+def _check_server(resolved: Resolved[ServerSettings]) -> Resolved[ServerSettings]:
+    """Refuses settings that contradict each other."""
+    settings, origins = resolved.settings, resolved.origins
+    if settings.max_body_bytes > settings.inflight_bytes:
+        raise ConfigError(
+            f"setting `max_body_bytes` ({origins['max_body_bytes']}) is above `inflight_bytes`"
+            f" ({origins['inflight_bytes']}): expected at most {settings.inflight_bytes},"
+            f" got {settings.max_body_bytes}",
+            hint="A body counts towards the bytes in flight, so that such a body could never be accepted.",
+        )
+    return resolved
