@@ -1,19 +1,28 @@
 """The native data plane: the one seam between Python, which decides, and Rust, which carries requests.
 
-Everything structured crosses as JSON text and is checked by strict structs on the Rust side; the shapes are described in
-`docs/concepts/seam.md`. Every function raises a subclass of `turnout.errors.TurnoutError`, chosen by its catalogue code.
+Everything structured crosses as JSON text and is checked by strict structs on the Rust side; the shapes are described
+in `docs/concepts/seam.md`. Every function raises a subclass of `turnout.errors.TurnoutError`, chosen by its catalogue
+code.
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias, final
+from typing import final
 
 from typing_extensions import Buffer
 
-WireTensor: TypeAlias = tuple[str, str, tuple[int, ...], Buffer | Sequence[bytes]]
-"""(name, dtype, shape, data): `data` is C-contiguous little-endian bytes, or a sequence of bytes for dtype `string`."""
+from turnout.types import ResultTensor, WireTensor
 
-ResultTensor: TypeAlias = tuple[str, str, tuple[int, ...], bytearray | list[bytes]]
-"""(name, dtype, shape, data) of an answer; `data` belongs to the caller."""
+__all__ = [
+    "DataPlane",
+    "__version__",
+    "decode_predict_response",
+    "encode_predict_request",
+    "inspect_artifact",
+    "list_error_codes",
+    "list_metrics",
+    "list_rest_routes",
+    "probe_engine",
+]
 
 __version__: str
 
@@ -52,9 +61,7 @@ def inspect_artifact(engine_json: str, artifact_json: str) -> str:
 def probe_engine(engine_json: str) -> str:
     """Opens a runtime's library and returns its version (JSON)."""
 
-def encode_predict_request(
-    model: str, version: int | None, signature: str, inputs: Sequence[WireTensor]
-) -> bytes:
+def encode_predict_request(model: str, version: int | None, signature: str, inputs: Sequence[WireTensor]) -> bytes:
     """Serializes a `tensorflow.serving.PredictRequest`."""
 
 def decode_predict_response(message: Buffer) -> tuple[int, list[ResultTensor]]:

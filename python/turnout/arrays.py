@@ -11,10 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
 from turnout.errors import InvalidInputError
-from turnout.types import DTYPES, Signature
+from turnout.types import DTYPES, ResultTensor, Signature, WireTensor
 
-WireTensor: TypeAlias = tuple[str, str, tuple[int, ...], Buffer | Sequence[bytes]]
-ResultTensor: TypeAlias = tuple[str, str, tuple[int, ...], bytearray | list[bytes]]
 Inputs: TypeAlias = Mapping[str, ArrayLike] | ArrayLike
 """Arrays by input name, or the one array of a signature with one input."""
 

@@ -1,8 +1,10 @@
 """Plain records shared by every package: signatures as they stand in manifests, snapshots and answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
+
+from typing_extensions import Buffer
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -14,7 +16,13 @@ DEFAULT_SIGNATURE = "serving_default"
 """What a request that names no signature gets: the framework's own `predict`, as one output."""
 
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+WireTensor: TypeAlias = tuple[str, str, tuple[int, ...], Buffer | Sequence[bytes]]
+"""(name, dtype, shape, data): `data` is C-contiguous little-endian bytes, or a sequence of bytes for dtype `string`."""
+
+ResultTensor: TypeAlias = tuple[str, str, tuple[int, ...], bytearray | list[bytes]]
+"""(name, dtype, shape, data) of an answer; `data` belongs to the caller."""
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What `json.loads` returns."""
 
 

@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
-from turnout.arrays import WireTensor, from_wire, inputs_to_wire, to_wire
+from turnout.arrays import from_wire, inputs_to_wire, to_wire
 from turnout.errors import InvalidInputError
-from turnout.types import Signature, TensorSpec
+from turnout.types import Signature, TensorSpec, WireTensor
 
 
 def answer_of(tensor: WireTensor) -> NDArray[Any]:
