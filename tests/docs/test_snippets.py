@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from tests.support.snippets import Command, Reader, commands, fits
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "docs" / "index.md", *(ROOT / "docs" / "guides").glob("*.md")])
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_of_the_page_works(page: Path, tmp_path: Path):
+    Reader(tmp_path).follow(page.read_text(encoding="utf-8"))
+
+
+def test_page_is_followed_from_top_to_bottom(tmp_path: Path):
+    page = """
+```toml title="a.toml"
+x = 1
+```
+```console
+$ cat a.toml
+x = 1
+$ echo one; \\
+  echo two 17 ms
+one
+two … ms
+```
+```python
+open("b", "w").write("made")
+```
+```console
+$ cat b
+made
+```
+"""
+    Reader(tmp_path).follow(page)
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("```console\n$ false\n```\n", "ended with 1"),
+        ("```console\n$ echo a\nb\n```\n", "The page says:\nb"),
+        ("\n```python\nraise SystemExit(3)\n```\n", "the script of line 3 ended with 3"),
+        ("```console\n$ python -c 1 &\n```\n", "ended with 0"),
+    ],
+)
+def test_page_that_is_wrong_fails(page: str, message: str, tmp_path: Path):
+    with pytest.raises(AssertionError, match=message):
+        Reader(tmp_path).follow(page)
+
+
+def test_commands_carry_their_output():
+    assert list(commands("$ a\n1\n2\n$ b\n")) == [Command("a", "1\n2"), Command("b", "")]
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "answer"),
+    [("a", "a\n", True), ("a", "b", False), ("a…z", "abcz", True), ("{\n  …\n}", "{\n  1,\n  2\n}", True)],
+)
+def test_ellipsis_stands_for_anything(expected: str, printed: str, answer: bool):
+    assert fits(expected, printed) is answer
