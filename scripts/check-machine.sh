@@ -3,7 +3,7 @@
 set -euo pipefail
 
 python="${1:-python3}"
-oldest_glibc="2.28"
+oldest_glibc="2.34"
 oldest_rust="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"
 
 refuse() {

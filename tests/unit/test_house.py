@@ -100,6 +100,16 @@ def test_oldest_rust_is_new_enough_for_every_crate():
     assert newer == []
 
 
+def test_library_needs_no_newer_glibc_than_the_docs_say():
+    (library,) = (ROOT / "python" / "turnout").glob("_dataplane*.so")
+    needed = {tuple(map(int, match)) for match in re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())}
+    script = (ROOT / "scripts" / "check-machine.sh").read_text(encoding="utf-8")
+    (oldest,) = re.findall(r'^oldest_glibc="(\d+)\.(\d+)"', script, re.MULTILINE)
+    assert max(needed) <= tuple(map(int, oldest))
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert f"glibc {'.'.join(oldest)}" in (ROOT / name).read_text(encoding="utf-8")
+
+
 def test_every_requirement_is_resolved_with_hashes():
     for source in tracked("requirements/*.in"):
         resolved = source.with_suffix(".txt").read_text(encoding="utf-8")
