@@ -3,42 +3,38 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from turnout.cli import exit_codes
-from turnout.cli.output import note, report_error
-from turnout.errors import ConfigError, InternalError, TurnoutError
+from turnout.cli import completion, config, exit_codes
+from turnout.cli.doctor import doctor
+from turnout.cli.output import note, print_line, report_error
+from turnout.errors import ConfigError, InternalError, RuntimeMissingError, TurnoutError
 
-# Plain help texts: with rich they would take 0.2 s longer to appear.
+# Plain help texts: with rich they would take 0.2 s longer to appear. And no options at this level, `--help` included:
+# typer coerces them before it shows a command's help or completes a word, and imports pydantic for that. So `main` takes
+# those that are everybody's, and completion is a command.
 app = typer.Typer(
     name="turnout",
-    help="Serve trained models over REST and gRPC, version after version, without losing a request.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=False,
+    add_completion=False,
+    context_settings={"help_option_names": []},
+    epilog="`turnout COMMAND --help` says more; `--debug` shows the traceback of an error; `turnout --version`.",
 )
+_COMMAND_SETTINGS = {"help_option_names": ["--help"]}
 
+app.command(context_settings=_COMMAND_SETTINGS)(doctor)
+app.command(context_settings=_COMMAND_SETTINGS)(completion.completion)
+app.add_typer(config.app, name="config")
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from turnout import __version__
-
-        typer.echo(f"turnout {__version__}")
-        raise typer.Exit
+_GROUPS: list[list[str]] = [[], ["config"]]
+"""The words before which commands stand; alone they print their help."""
 
 
 @app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar="TURNOUT_DEBUG", help="Show the traceback of an error.")
-    ] = False,
-) -> None:
+def root(context: typer.Context) -> None:
     """Serve trained models over REST and gRPC, version after version, without losing a request."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -51,30 +47,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; the process's own when not given.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        return _print_version()
+    debug = "--debug" in given or bool(os.environ.get("TURNOUT_DEBUG"))
+    given = [word for word in given if word != "--debug"]
+    if given[-1:] == ["--help"] and given[:-1] in _GROUPS:
+        given = given[:-1]
+    completion.prepare()
     try:
         outcome: Any = app(args=given, prog_name="turnout", standalone_mode=False)
-    except typer.TyperException as error:
-        return _fail(_usage_error(error), given, error)
     except typer.Abort:
         note("error: interrupted")
         return exit_codes.INTERRUPTED
-    except TurnoutError as error:
-        return _fail(error, given, error)
     except Exception as error:  # the last resort: a person at a terminal gets words, and the traceback on demand
-        return _fail(InternalError(f"unexpected {type(error).__name__}: {error}", hint=_DEBUG_HINT), given, error)
+        if debug:
+            import traceback
+
+            note("".join(traceback.format_exception(error)).rstrip())
+        failure = _explain(error)
+        report_error(failure, as_json="--json" in given)
+        return exit_codes.exit_code_of(failure)
     return outcome if isinstance(outcome, int) else exit_codes.OK
 
 
-_DEBUG_HINT = "This is a fault of Turnout; `turnout --debug …` shows where. Please report it."
+def _print_version() -> int:
+    from turnout import __version__
+
+    print_line(f"turnout {__version__}")
+    return exit_codes.OK
 
 
-def _fail(error: TurnoutError, arguments: Sequence[str], cause: BaseException) -> int:
-    if "--debug" in arguments or os.environ.get("TURNOUT_DEBUG"):
-        import traceback
-
-        note("".join(traceback.format_exception(cause)).rstrip())
-    report_error(error, as_json="--json" in arguments)
-    return exit_codes.exit_code_of(error)
+def _explain(error: Exception) -> TurnoutError:
+    if isinstance(error, TurnoutError):
+        return error
+    if isinstance(error, typer.TyperException):
+        return _usage_error(error)
+    if isinstance(error, ModuleNotFoundError) and error.name == "numpy":
+        return RuntimeMissingError("numpy is not installed", hint="pip install 'turnout[onnx]'")
+    message = f"unexpected {type(error).__name__}: {error}"
+    return InternalError(message, hint="This is a fault of Turnout; `--debug` shows where. Please report it.")
 
 
 def _usage_error(error: typer.TyperException) -> ConfigError:

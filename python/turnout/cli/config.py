@@ -1,0 +1,78 @@
+"""`turnout config show`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from turnout.cli.output import JsonFlag, print_json, print_line, print_table
+
+if TYPE_CHECKING:  # importing it brings pydantic, which help and completion can do without
+    from turnout.config.layers import Resolved
+
+app = typer.Typer(help="Look at settings.", rich_markup_mode=None)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="The operator's turnout.toml. [default: $XDG_CONFIG_HOME/turnout/turnout.toml]"),
+]
+
+
+@app.callback(invoke_without_command=True)
+def config(context: typer.Context) -> None:
+    """Look at settings."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(context_settings={"help_option_names": ["--help"]})
+def show(
+    model: Annotated[str | None, typer.Option(help="Show the settings of this model too.")] = None,
+    repository: Annotated[Path | None, typer.Option(help="The folder of models; for the model's own file.")] = None,
+    config_file: ConfigFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show every setting, its value, and where the value came from."""
+    from turnout.config.resolve import load_config
+
+    loaded = load_config(file=config_file, flags={"repository": str(repository) if repository else None})
+    sections: dict[str, Resolved[Any]] = {"server": loaded.server}
+    if model is not None:
+        folder = loaded.server.settings.repository
+        own_file = Path(folder, model, "model.toml") if folder else None
+        is_there = own_file is not None and own_file.is_file()
+        sections[f"models.{model}"] = loaded.model(model, own_file if is_there else None)
+    if as_json:
+        print_json({"file": str(loaded.file) if loaded.file else None} | {k: _record(v) for k, v in sections.items()})
+        return
+    for position, (name, resolved) in enumerate(sections.items()):
+        if position:
+            print_line()
+        _print_section(name, resolved)
+
+
+def _print_section(name: str, resolved: "Resolved[Any]") -> None:
+    print_line(f"[{name}]")
+    values = asdict(resolved.settings)
+    rows = [(setting, _toml(values[setting]), resolved.origins[setting]) for setting in sorted(values)]
+    print_table(("setting", "value", "from"), rows)
+
+
+def _record(resolved: "Resolved[Any]") -> dict[str, Any]:
+    values = asdict(resolved.settings)
+    return {
+        name: {"value": values[name], "origin": origin.kind, "where": origin.where or None}
+        for name, origin in sorted(resolved.origins.items())
+    }
+
+
+def _toml(value: object) -> str:
+    """Returns a value as it would stand in the file; nothing for one that is not set."""
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {item}" for key, item in cast("Mapping[str, Any]", value).items()) + "}"
+    return json.dumps(value)
