@@ -56,7 +56,7 @@ pub fn split(outputs: Vec<Tensor>, rows: &[usize]) -> Result<Vec<Vec<Tensor>>> {
                 shape.first().copied().unwrap_or(0)
             )));
         }
-        let stride = if total == 0 { 0 } else { values.len() / total };
+        let stride = values.len().checked_div(total).unwrap_or(0);
         let mut start = 0;
         for (part, count) in parts.iter_mut().zip(rows) {
             let mut part_shape = Shape::from_slice(&shape);

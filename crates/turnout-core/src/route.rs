@@ -53,7 +53,7 @@ impl<S> RoutingTable<S> {
     ///
     /// # Errors
     /// `model_not_found` with TensorFlow Serving's text, which clients match on. An unknown label is one too; the doors of
-    /// that protocol answer it with 400 and INVALID_ARGUMENT.
+    /// that protocol answer it with 400 and `INVALID_ARGUMENT`.
     pub fn resolve(&self, model: &str, choice: VersionChoice<'_>) -> Result<&S> {
         let not_found = || Error::model_not_found(not_found_text(model, choice));
         let route = self.0.get(model).ok_or_else(not_found)?;

@@ -120,7 +120,12 @@ mod tests {
 
     #[test]
     fn fit_mends_rank_one_and_refuses_the_rest() {
-        let cases: &[(&[Option<usize>], &[usize], Option<&[usize]>)] = &[
+        type Case = (
+            &'static [Option<usize>],
+            &'static [usize],
+            Option<&'static [usize]>,
+        );
+        let cases: &[Case] = &[
             (&[None, Some(3)], &[2, 3], Some(&[2, 3])),
             (&[None, Some(1)], &[5], Some(&[5, 1])),
             (&[None, Some(3)], &[0], Some(&[0, 3])),

@@ -165,7 +165,7 @@ impl Values {
             bytemuck::cast_slice_mut(&mut values).copy_from_slice(bytes);
             values
         }
-        if bytes.len() % dtype.size_bytes()? != 0 {
+        if !bytes.len().is_multiple_of(dtype.size_bytes()?) {
             return None;
         }
         Some(match dtype {

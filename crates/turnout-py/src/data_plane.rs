@@ -81,6 +81,7 @@ impl DataPlane {
         Ok(event.map(to_json))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the signature that Python sees")]
     fn predict<'py>(
         &self,
         py: Python<'py>,

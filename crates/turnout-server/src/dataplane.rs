@@ -226,7 +226,9 @@ impl DataPlane {
                 .take(),
         );
         // A thread that panicked has said so already.
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        for thread in threads {
+            drop(thread.join());
+        }
     }
 }
 

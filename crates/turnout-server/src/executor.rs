@@ -38,7 +38,7 @@ impl Executor {
         let start_one = |index| {
             let (receiver, tokens) = (receiver.clone(), tokens.clone());
             threads::spawn(format!("executor-{index}"), Niceness::Work, move || {
-                work(&receiver, &tokens, shard)
+                work(&receiver, &tokens, shard);
             })
         };
         let handles = (0..threads)
@@ -68,9 +68,9 @@ impl Executor {
         if wants_thread {
             let _ = self.tokens.send(Token::Work(Arc::clone(servable)));
         }
-        refused
-            .into_iter()
-            .for_each(|entry| refuse(entry, servable.settings.max_queue));
+        for entry in refused {
+            refuse(entry, servable.settings.max_queue);
+        }
     }
 
     /// Ends the threads, each after the batch that it is running. What still waits is dropped, which its door sees.

@@ -16,7 +16,6 @@ use super::DataPlane;
 use crate::drain::Stage;
 use crate::execute::{self, Executed, Pending};
 use crate::metrics::{Stages, Tracked};
-use crate::servable::Servable;
 
 /// A call from within the process.
 pub struct Call<'a> {
@@ -71,7 +70,17 @@ impl DataPlane {
         let shard = self.shared.settings.loops + 1;
         let mut tracked =
             Tracked::begin(&servable.metrics, shard, signature, Door::InProcess, stages);
-        let result = self.run_here(&servable, signature, inputs, permit, received, call.timeout);
+        let (reply, answer) = oneshot::channel();
+        let waker = Waker::noop().clone();
+        let pending = Pending {
+            servable: Arc::clone(&servable),
+            signature,
+            inputs,
+            permit,
+            waker,
+            reply,
+        };
+        let result = self.run_here(pending, answer, received, call.timeout);
         if let Ok(executed) = &result {
             tracked.stages.started = Some(executed.started);
             tracked.stages.finished = Some(executed.finished);
@@ -89,10 +98,8 @@ impl DataPlane {
 
     fn run_here(
         &self,
-        servable: &Arc<Servable>,
-        signature: usize,
-        inputs: Vec<Tensor>,
-        permit: BytePermit,
+        pending: Pending,
+        mut answer: oneshot::Receiver<Result<Executed>>,
         received: Instant,
         timeout: Option<Duration>,
     ) -> Result<Executed> {
@@ -100,16 +107,6 @@ impl DataPlane {
         let deadline = received
             .checked_add(timeout.unwrap_or(default))
             .unwrap_or(received + default);
-        let (reply, mut answer) = oneshot::channel();
-        let waker = Waker::noop().clone();
-        let pending = Pending {
-            servable: Arc::clone(servable),
-            signature,
-            inputs,
-            permit,
-            waker,
-            reply,
-        };
         let context = RequestContext {
             id: self.shared.request_id(self.shared.id_block()),
             traceparent: None,
@@ -120,22 +117,24 @@ impl DataPlane {
             door: Door::InProcess,
             received,
         };
+        let servable = Arc::clone(&pending.servable);
         let mut scheduler = NoWait::new(servable.scheduler_options());
         let now = Instant::now();
-        // A fresh queue of at least one place always has room; were it refused, the reply below says so.
-        let _ = scheduler.offer(execute::entry(pending, &context), now);
+        // A queue without places gives the entry back, whose reply then says so.
+        drop(scheduler.offer(execute::entry(pending, &context), now));
         let next = scheduler.next_batch(now);
-        next.dropped
-            .into_iter()
-            .for_each(|(entry, why)| execute::answer_dropped(entry, why));
-        if let Some(batch) = next.batch {
-            execute::run(servable, batch, self.shared.settings.loops + 1);
+        for (entry, why) in next.dropped {
+            execute::answer_dropped(entry, why);
         }
-        answer.try_recv().unwrap_or_else(|_| {
+        if let Some(batch) = next.batch {
+            execute::run(&servable, batch, self.shared.settings.loops + 1);
+        }
+        let no_place = |_| {
             Err(Error::queue_full(
                 "the queue of this version has no place (`max_queue`)",
             ))
-        })
+        };
+        answer.try_recv().unwrap_or_else(no_place)
     }
 }
 

@@ -75,15 +75,15 @@ impl Histogram {
             sum: histogram.sum.load(Ordering::Relaxed),
         };
         let first = read(shards.next()?);
-        Some(shards.map(read).fold(first, Totals::add))
+        Some(shards.map(read).fold(first, |sum, more| sum.add(&more)))
     }
 }
 
 impl Totals {
-    fn add(mut self, other: Self) -> Self {
+    fn add(mut self, other: &Self) -> Self {
         self.buckets
             .iter_mut()
-            .zip(other.buckets)
+            .zip(&other.buckets)
             .for_each(|(mine, theirs)| *mine += theirs);
         self.sum += other.sum;
         self

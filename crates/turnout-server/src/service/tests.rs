@@ -159,6 +159,10 @@ fn spawn_predict(
 }
 
 /// Fails a call that holds a negative number.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of a behaviour"
+)]
 fn refuse_negative(_: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
     let Values::Float32(values) = inputs[0].values() else {
         unreachable!("the signature says float32")
