@@ -13,8 +13,8 @@ from turnout.cli.output import note, print_line, report_error
 from turnout.errors import ConfigError, InternalError, RuntimeMissingError, TurnoutError
 
 # Plain help texts: with rich they would take 0.2 s longer to appear. And no options at this level, `--help` included:
-# typer coerces them before it shows a command's help or completes a word, and imports pydantic for that. So `main` takes
-# those that are everybody's, and completion is a command.
+# typer coerces them before it shows a command's help or completes a word, and imports pydantic for that. So `main`
+# takes those that are everybody's, and completion is a command.
 app = typer.Typer(
     name="turnout",
     rich_markup_mode=None,

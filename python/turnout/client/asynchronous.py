@@ -11,7 +11,7 @@ from turnout.arrays import Inputs
 from turnout.client.address import parse_url
 from turnout.client.blocking import DEFAULT_TIMEOUT_MS, make_codec
 from turnout.client.exchange import Exchange, Steps
-from turnout.client.records import ModelMetadata, VersionStatus
+from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.retry import RetryPolicy
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
 from turnout.client.transports import open_async_transport
@@ -64,8 +64,8 @@ class AsyncClient:
         """Returns the signatures of a version."""
         return await self._call(self._codec.metadata(model, version), self._deadline(None), uuid.uuid4().hex)
 
-    async def models(self) -> tuple[str, ...]:
-        """Returns the names of all models; see `Client.models`."""
+    async def models(self) -> tuple[ModelSummary, ...]:
+        """Returns all models; see `Client.models`."""
         return await self._call(self._codec.models(), self._deadline(None), uuid.uuid4().hex)
 
     async def ready(self) -> bool:

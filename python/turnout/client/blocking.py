@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from turnout.arrays import Inputs
 from turnout.client.address import Address, parse_url
 from turnout.client.exchange import Codec, Exchange, Steps
-from turnout.client.records import ModelMetadata, VersionStatus
+from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.retry import RetryPolicy
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
 from turnout.client.transports import open_transport
@@ -84,8 +84,8 @@ class Client:
         """Returns the signatures of a version."""
         return self._call(self._codec.metadata(model, version), self._deadline(None), _new_request_id())
 
-    def models(self) -> tuple[str, ...]:
-        """Returns the names of all models.
+    def models(self) -> tuple[ModelSummary, ...]:
+        """Returns all models.
 
         Raises:
             UnsupportedError: over gRPC, which has no list of models.

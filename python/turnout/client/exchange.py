@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from turnout.arrays import Inputs
-from turnout.client.records import ModelMetadata, VersionStatus
+from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.prediction import Prediction
 from turnout.types import Signature
 
@@ -41,11 +41,25 @@ Steps: TypeAlias = Generator[Exchange[Any], Any, T]
 """A call as a generator: it yields exchanges, is sent what they returned, and returns the result of the whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The answer of another version than the one whose signature is known: without names and types, as REST has it."""
+
+    answer: Answer
+    version: int
+
+
 class Codec(Protocol):
     """Turns calls into exchanges; one implementation for each door."""
 
-    def predict(self, model: str, version: int | None, signature: Signature, inputs: Inputs) -> Exchange[Prediction]:
-        """Asks for a prediction. The answer's version may differ from the one that `signature` was read of."""
+    def predict(
+        self, metadata: ModelMetadata, version: int | None, signature: Signature, inputs: Inputs
+    ) -> Exchange[Prediction | Unread]:
+        """Asks for a prediction by one of the signatures in `metadata`, of `version` or of the default one."""
+        ...
+
+    def read(self, unread: Unread, metadata: ModelMetadata, signature: Signature) -> Prediction:
+        """Reads an answer with the signature of the version that gave it."""
         ...
 
     def status(self, model: str, version: int | None) -> Exchange[tuple[VersionStatus, ...]]:
@@ -56,8 +70,8 @@ class Codec(Protocol):
         """Asks for the signatures of a version."""
         ...
 
-    def models(self) -> Exchange[tuple[str, ...]]:
-        """Asks for the names of all models."""
+    def models(self) -> Exchange[tuple[ModelSummary, ...]]:
+        """Asks for all models."""
         ...
 
     def ready(self) -> Exchange[bool]:

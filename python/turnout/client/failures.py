@@ -34,7 +34,8 @@ def rest_failure(status: int, answer: Answer) -> TurnoutError:
     document = _error_document(answer.body)
     message = str(document.get("error") or f"the server answered with the HTTP status: {status}")
     code = answer.headers.get(CODE_HEADER) or _codes_by_status()[0].get(status)
-    return _failure(code, message, answer.headers, {"http_status": status})
+    hint = document.get("hint")
+    return _failure(code, message, answer.headers, str(hint) if hint else None)
 
 
 def grpc_failure(status: str, message: str, metadata: Mapping[str, str]) -> TurnoutError:
@@ -46,7 +47,7 @@ def grpc_failure(status: str, message: str, metadata: Mapping[str, str]) -> Turn
         metadata: trailing metadata by lower-case name.
     """
     code = metadata.get(CODE_HEADER) or _codes_by_status()[1].get(status)
-    return _failure(code, message or f"the server answered with the gRPC status: {status}", metadata, {})
+    return _failure(code, message or f"the server answered with the gRPC status: {status}", metadata, None)
 
 
 def unreachable(address: str, cause: Exception) -> UnavailableError:
@@ -57,11 +58,10 @@ def unreachable(address: str, cause: Exception) -> UnavailableError:
     )
 
 
-def _failure(code: str | None, message: str, headers: Mapping[str, str], context: Mapping[str, Any]) -> TurnoutError:
+def _failure(code: str | None, message: str, headers: Mapping[str, str], hint: str | None) -> TurnoutError:
     cls = _classes().get(code or "", InternalError)
     request_id = headers.get(REQUEST_ID_HEADER)
-    facts = {**context, "request_id": request_id} if request_id else dict(context)
-    return cls(message, **facts)
+    return cls(message, hint=hint, request_id=request_id) if request_id else cls(message, hint=hint)
 
 
 def _error_document(body: bytes) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from turnout import _dataplane
 from turnout.arrays import Inputs, inputs_to_wire, outputs_from_wire
 from turnout.client import protobuf
-from turnout.client.exchange import Answer, Exchange
-from turnout.client.records import ModelMetadata, VersionStatus
+from turnout.client.exchange import Answer, Exchange, Unread
+from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.wire_names import DTYPE_BY_NUMBER, STATUS_NAMES, VERSION_STATES, default_first
 from turnout.errors import InternalError, UnsupportedError
 from turnout.prediction import Prediction
@@ -20,16 +20,17 @@ _SERVING = 1
 class GrpcCodec:
     """See `turnout.client.exchange.Codec`."""
 
-    def predict(self, model: str, version: int | None, signature: Signature, inputs: Inputs) -> Exchange[Prediction]:
+    def predict(
+        self, metadata: ModelMetadata, version: int | None, signature: Signature, inputs: Inputs
+    ) -> Exchange[Prediction | Unread]:
         """Asks for a prediction; the answer carries its own names, types and version."""
         tensors = inputs_to_wire(inputs, signature)
+        body = _dataplane.encode_predict_request(metadata.model, version, signature.name, tensors)
+        return Exchange(_PREDICT, lambda answer: _read_prediction(metadata.model, answer), body)
 
-        def read(answer: Answer) -> Prediction:
-            answered_by, outputs = _dataplane.decode_predict_response(answer.body)
-            return Prediction(model, answered_by, outputs_from_wire(outputs))
-
-        body = _dataplane.encode_predict_request(model, version, signature.name, tensors)
-        return Exchange(_PREDICT, read, body)
+    def read(self, unread: Unread, metadata: ModelMetadata, signature: Signature) -> Prediction:
+        """Reads an answer; its own names and types are enough."""
+        return _read_prediction(metadata.model, unread.answer)
 
     def status(self, model: str, version: int | None) -> Exchange[tuple[VersionStatus, ...]]:
         """Asks for the states of a model's versions."""
@@ -45,7 +46,7 @@ class GrpcCodec:
         request = protobuf.write_bytes(1, _model_spec(model, version)) + protobuf.write_bytes(2, b"signature_def")
         return Exchange(_METADATA, lambda answer: _read_metadata(model, answer), request)
 
-    def models(self) -> Exchange[tuple[str, ...]]:
+    def models(self) -> Exchange[tuple[ModelSummary, ...]]:
         """TensorFlow Serving's gRPC interface has no list of models.
 
         Raises:
@@ -60,6 +61,11 @@ class GrpcCodec:
     def live(self) -> Exchange[bool]:
         """Asks the health service; any answer is a sign of life."""
         return Exchange(_HEALTH, lambda answer: _health(answer) >= 0)
+
+
+def _read_prediction(model: str, answer: Answer) -> Prediction:
+    version, outputs = _dataplane.decode_predict_response(answer.body)
+    return Prediction(model, version, outputs_from_wire(outputs))
 
 
 def _health(answer: Answer) -> int:

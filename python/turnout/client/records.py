@@ -1,5 +1,6 @@
 """What the model and health calls of a client return."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from turnout.errors import SignatureNotFoundError
@@ -21,6 +22,23 @@ class VersionStatus:
     state: str
     error_code: str = ""
     error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One model as its server lists it.
+
+    Attributes:
+        name: the model's name.
+        default_version: the version that requests without one get, or None while there is none.
+        labels: movable names of versions.
+        versions: newest first.
+    """
+
+    name: str
+    default_version: int | None
+    labels: Mapping[str, int]
+    versions: tuple[VersionStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)

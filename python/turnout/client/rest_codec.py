@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from turnout.arrays import BYTES_SUFFIX, Inputs, dtype_name, name_inputs
-from turnout.client.exchange import Answer, Exchange
-from turnout.client.records import ModelMetadata, VersionStatus
+from turnout.client.exchange import Answer, Exchange, Unread
+from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.wire_names import DTYPE_BY_NAME, default_first
 from turnout.errors import InternalError, InvalidInputError, UnsupportedError
 from turnout.prediction import Prediction
@@ -23,19 +23,25 @@ VERSION_HEADER = "x-turnout-model-version"
 class RestCodec:
     """See `turnout.client.exchange.Codec`."""
 
-    def predict(self, model: str, version: int | None, signature: Signature, inputs: Inputs) -> Exchange[Prediction]:
+    def predict(
+        self, metadata: ModelMetadata, version: int | None, signature: Signature, inputs: Inputs
+    ) -> Exchange[Prediction | Unread]:
         """Asks in column form, so that several inputs need not share their first dimension."""
         named = name_inputs(inputs, [spec.name for spec in signature.inputs])
         columns = {name: _to_json(name, value) for name, value in named.items()}
         document = {"signature_name": signature.name, "inputs": columns}
 
-        def read(answer: Answer) -> Prediction:
-            number = answer.headers.get(VERSION_HEADER)
-            outputs = _read_outputs(_document(answer), signature)
-            return Prediction(model, int(number) if number else version, outputs)
+        def read(answer: Answer) -> Prediction | Unread:
+            unread = Unread(answer, int(answer.headers.get(VERSION_HEADER, metadata.version)))
+            return unread if unread.version != metadata.version else self.read(unread, metadata, signature)
 
         body = json.dumps(document, separators=(",", ":")).encode()
-        return Exchange(f"{_model_path(model, version)}:predict", read, body, "POST")
+        return Exchange(f"{_model_path(metadata.model, version)}:predict", read, body, "POST")
+
+    def read(self, unread: Unread, metadata: ModelMetadata, signature: Signature) -> Prediction:
+        """Gives the columns of an answer the names and element types that the signature declares."""
+        outputs = _read_outputs(_document(unread.answer), signature)
+        return Prediction(metadata.model, unread.version, outputs)
 
     def status(self, model: str, version: int | None) -> Exchange[tuple[VersionStatus, ...]]:
         """Asks for the states of a model's versions."""
@@ -56,11 +62,11 @@ class RestCodec:
 
         return Exchange(f"{_model_path(model, version)}/metadata", read)
 
-    def models(self) -> Exchange[tuple[str, ...]]:
-        """Asks for the names of all models."""
+    def models(self) -> Exchange[tuple[ModelSummary, ...]]:
+        """Asks for all models."""
 
-        def read(answer: Answer) -> tuple[str, ...]:
-            return tuple(entry["name"] for entry in _document(answer)["models"])
+        def read(answer: Answer) -> tuple[ModelSummary, ...]:
+            return tuple(_read_summary(entry) for entry in _document(answer)["models"])
 
         return Exchange("/v1/models", read)
 
@@ -123,7 +129,6 @@ def _nest(name: str, array: NDArray[Any]) -> Any:
 
 
 def _read_outputs(document: Mapping[str, Any], signature: Signature) -> dict[str, NDArray[Any]]:
-    """Gives the columns of an answer the names and element types that the signature declares."""
     columns = document["outputs"]
     if len(signature.outputs) == 1:
         columns = {signature.outputs[0].name: columns}
@@ -152,6 +157,14 @@ def _restore_empty(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
         return array
     inner = [dimension or 0 for dimension in spec.shape[array.ndim :]]
     return array.reshape((*array.shape, *inner))
+
+
+def _read_summary(entry: Mapping[str, Any]) -> ModelSummary:
+    versions = tuple(
+        VersionStatus(version["version"], version["state"], version["error_code"], version["error_message"])
+        for version in entry["versions"]
+    )
+    return ModelSummary(entry["name"], entry["default_version"], entry["labels"], versions)
 
 
 def _read_status(entry: Mapping[str, Any]) -> VersionStatus:

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TypeAlias
 
 from turnout.arrays import Inputs
-from turnout.client.exchange import Codec, Exchange, Steps
+from turnout.client.exchange import Codec, Exchange, Steps, Unread
 from turnout.client.records import ModelMetadata
 from turnout.errors import InvalidInputError, SignatureNotFoundError, UnavailableError
 from turnout.prediction import Prediction
@@ -48,7 +48,7 @@ def predict_steps(
     metadata = cache.get(key)
     if metadata is not None:
         try:
-            return (yield codec.predict(model, version, metadata.signature(signature), inputs))
+            return (yield from _predict(codec, cache, metadata, version, signature, inputs))
         except (InvalidInputError, SignatureNotFoundError) as error:
             stale, failure = metadata, error
         metadata = yield from _describe(codec, cache, key)
@@ -56,7 +56,23 @@ def predict_steps(
             raise failure
     else:
         metadata = yield from _describe(codec, cache, key)
-    return (yield codec.predict(model, version, metadata.signature(signature), inputs))
+    return (yield from _predict(codec, cache, metadata, version, signature, inputs))
+
+
+def _predict(
+    codec: Codec,
+    cache: MetadataCache,
+    metadata: ModelMetadata,
+    version: int | None,
+    signature: str | None,
+    inputs: Inputs,
+) -> Steps[Prediction]:
+    answer = yield codec.predict(metadata, version, metadata.signature(signature), inputs)
+    if not isinstance(answer, Unread):
+        return answer
+    current = yield from _describe(codec, cache, (metadata.model, answer.version))
+    cache.put((metadata.model, version), current)
+    return codec.read(answer, current, current.signature(signature))
 
 
 def _describe(codec: Codec, cache: MetadataCache, key: Key) -> Steps[ModelMetadata]:

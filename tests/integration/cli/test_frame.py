@@ -12,14 +12,12 @@ from turnout.errors import error_classes
 HEAVY = ("grpc", "httpx", "numpy", "onnxruntime", "pydantic", "rich", "turnout._dataplane", "watchfiles")
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["doctor", "--help"], ["config", "--help"], ["config", "show", "--help"]]
-)
-def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["--help", "doctor --help", "config --help", "config show --help"])
+def test_help_imports_nothing_heavy(words: str, tmp_path: Path) -> None:
     script = (
         "import json, sys\n"
         "from turnout.cli.app import main\n"
-        f"code = main({arguments!r})\n"
+        f"code = main({words.split()!r})\n"
         "print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
         "sys.exit(code)\n"
     )

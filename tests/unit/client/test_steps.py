@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from turnout.client.exchange import Answer, Exchange
+from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata
 from turnout.client.rest_codec import RestCodec
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
@@ -89,9 +89,26 @@ def test_the_cache_is_bounded() -> None:
 
 
 def test_answers_are_read_with_the_types_of_the_signature() -> None:
-    exchange = RestCodec().predict("a/b", 3, NEW.signatures[0], [1.5])
+    metadata = ModelMetadata("a/b", 3, NEW.signatures)
+    exchange = RestCodec().predict(metadata, 3, NEW.signatures[0], [1.5])
     assert exchange.path == "/v1/models/a%2Fb/versions/3:predict"
     assert exchange.body == b'{"signature_name":"serving_default","inputs":{"x":[1.5]}}'
     prediction = exchange.read(Answer(b'{"outputs": [0.1, NaN]}'))
+    assert isinstance(prediction, Prediction)
     np.testing.assert_array_equal(prediction["y"], np.array([0.1, np.nan], "f4"), strict=True)
     assert prediction.version == 3
+
+
+def test_an_answer_of_a_newer_version_is_read_with_the_signature_of_that_version() -> None:
+    cache = MetadataCache()
+    cache.put(("m", None), OLD)
+    unread = Unread(Answer(b'{"outputs": [0.1]}', {"x-turnout-model-version": "2"}), 2)
+    prediction = predict(cache, [(":predict", unread), ("/versions/2/metadata", NEW)])
+    assert (prediction.version, prediction["y"].dtype) == (2, np.float32)
+    assert cache.get(("m", None)) is NEW
+
+
+def test_an_answer_says_which_version_gave_it() -> None:
+    exchange = RestCodec().predict(OLD, None, OLD.signatures[0], [1])
+    answer = Answer(b'{"outputs": [1]}', {"x-turnout-model-version": "2"})
+    assert exchange.read(answer) == Unread(answer, 2)
