@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer.main
-from turnout.cli.app import app
-from turnout.cli.exit_codes import MEANINGS
 
 from scripts.reference.markdown import code, page, table
+from turnout.cli.app import app
+from turnout.cli.exit_codes import MEANINGS
 
 # Typer's command objects are private classes; they are read here by attribute, as its own documentation tool does.
 Command = Any
