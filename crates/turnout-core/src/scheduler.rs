@@ -59,6 +59,9 @@ pub trait Scheduler<T>: Send {
     /// The next entries to run together; `None` when nothing should run now.
     fn next_batch(&mut self, now: Instant) -> Next<T>;
 
+    /// Takes out what need not be executed any more. Drivers call it when the queue is full, before they refuse anybody.
+    fn sweep(&mut self, now: Instant) -> Vec<(Entry<T>, Dropped)>;
+
     /// Entries waiting.
     fn len(&self) -> usize;
 
@@ -151,6 +154,20 @@ impl<T: Send> Scheduler<T> for NoWait<T> {
             batch
         });
         Next { batch, dropped }
+    }
+
+    fn sweep(&mut self, now: Instant) -> Vec<(Entry<T>, Dropped)> {
+        let mut dropped = Vec::new();
+        for _ in 0..self.queue.len() {
+            let Some(entry) = self.queue.pop_front() else {
+                break;
+            };
+            match verdict(&entry, now) {
+                Some(why) => dropped.push((entry, why)),
+                None => self.queue.push_back(entry),
+            }
+        }
+        dropped
     }
 
     fn len(&self) -> usize {

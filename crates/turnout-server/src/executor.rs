@@ -56,10 +56,14 @@ impl Executor {
 
     /// Enqueues a batch; entries that do not fit in the servable's queue are answered with `queue_full`.
     pub(crate) fn submit(&self, servable: &Arc<Servable>, batch: Batch<Pending>, now: Instant) {
-        let mut refused = Vec::new();
+        let (mut refused, mut swept) = (Vec::new(), Vec::new());
         let mut queue = lock(servable);
         for entry in batch.entries {
             entry.work.waker.wake_by_ref();
+            let Err(entry) = queue.scheduler.offer(entry, now) else {
+                continue;
+            };
+            swept.extend(queue.scheduler.sweep(now));
             refused.extend(queue.scheduler.offer(entry, now).err());
         }
         let wants_thread = queue.threads < self.per_servable && !queue.scheduler.is_empty();
@@ -67,6 +71,9 @@ impl Executor {
         drop(queue);
         if wants_thread {
             let _ = self.tokens.send(Token::Work(Arc::clone(servable)));
+        }
+        for (entry, why) in swept {
+            execute::answer_dropped(entry, why);
         }
         for entry in refused {
             refuse(entry, servable.settings.max_queue);

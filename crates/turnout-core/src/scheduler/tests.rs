@@ -67,6 +67,32 @@ fn expired_and_cancelled_entries_are_dropped_with_their_reason() {
 }
 
 #[test]
+fn a_sweep_makes_room_and_keeps_the_order_of_the_living() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut scheduler = no_wait(true);
+    for work in 0..8 {
+        let deadline = if work % 2 == 0 { now } else { later };
+        scheduler
+            .offer(entry(work, 1, 0, deadline), now)
+            .expect("room");
+    }
+    let swept: Vec<_> = scheduler
+        .sweep(now)
+        .into_iter()
+        .map(|(entry, why)| (entry.work, why))
+        .collect();
+    assert_eq!(
+        swept,
+        [0, 2, 4, 6].map(|work| (work, Dropped::DeadlinePassed))
+    );
+    assert_eq!(
+        works(&scheduler.next_batch(now).batch.expect("four live")),
+        [1, 3, 5, 7]
+    );
+}
+
+#[test]
 fn a_request_larger_than_the_limit_runs_alone() {
     let now = Instant::now();
     let later = now + Duration::from_secs(1);
