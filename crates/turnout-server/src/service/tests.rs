@@ -275,34 +275,36 @@ fn a_full_queue_a_passed_deadline_and_a_client_that_leaves_cost_nothing_more() {
         };
         let context = service.context(&short);
         let permit = service.budget().acquire(4).expect("room");
-        let late = service
-            .predict(&servable, 0, column(&[3.0]), permit, &context)
-            .await;
+        let late = service.predict(&servable, 0, column(&[3.0]), permit, &context);
         assert_eq!(
-            late.map(|_| ()).expect_err("late").code(),
+            late.await.map(|_| ()).expect_err("late").code(),
             ErrorCode::DeadlineExceeded
         );
-        let full = predict(&service, &servable, &[4.0]).await;
+        // The late one has left its place to this one; then the two places are taken.
+        let staying = spawn_predict(&service, &servable, vec![4.0]);
+        tokio::task::yield_now().await;
+        let full = predict(&service, &servable, &[5.0]).await;
         assert_eq!(
             full.expect_err("two wait already").code(),
             ErrorCode::QueueFull
         );
         leaving.abort();
         assert!(leaving.await.is_err());
-        release.send(()).expect("the model waits");
-        assert_eq!(
-            running.await.expect("ends").expect("an answer"),
-            column(&[1.0])
-        );
-        release.send(()).expect("one more");
-        assert_eq!(
-            predict(&service, &servable, &[5.0]).await.expect("served"),
-            column(&[5.0])
-        );
+        let instead = spawn_predict(&service, &servable, vec![6.0]);
+        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            release.send(()).expect("the model waits");
+        }
+        for (task, value) in [(running, 1.0), (staying, 4.0), (instead, 6.0)] {
+            assert_eq!(
+                task.await.expect("ends").expect("an answer"),
+                column(&[value])
+            );
+        }
         assert_eq!(service.budget().used_bytes(), 0);
     });
     // Neither the late one nor the one whose client left was executed.
-    assert_eq!(record.rows(), [1, 1]);
+    assert_eq!(record.rows(), [1, 1, 1]);
     drop(servable);
     bench.end();
 }
