@@ -2,6 +2,7 @@
 
 mod data_plane;
 mod error;
+mod messages;
 mod tensors;
 
 use pyo3::prelude::*;
@@ -16,7 +17,9 @@ use crate::error::{from_json, raise};
 mod module {
     #[pymodule_export]
     use super::{
-        data_plane::DataPlane, inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
+        data_plane::DataPlane,
+        inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
+        messages::{decode_predict_response, encode_predict_request},
         probe_engine,
     };
 

@@ -145,7 +145,7 @@ impl DataPlane {
         let fresh = held.replace(specs);
         held.sequence = sequence;
         drop(held);
-        self.shared.routes.store(Arc::new(routes));
+        self.shared.replace_routes(routes);
         for (spec, wanted) in fresh {
             self.start_load(spec, wanted);
         }
@@ -210,8 +210,7 @@ impl DataPlane {
         self.shared.executor.stop();
         self.shared.offload.stop();
         self.shared
-            .routes
-            .store(Arc::new(Routes::empty("the server is closed")));
+            .replace_routes(Routes::empty("the server is closed"));
         let mut held = lock(&self.held);
         held.loading
             .values()

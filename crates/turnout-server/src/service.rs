@@ -76,6 +76,11 @@ impl Service {
         self.0.shared.routes.load_full()
     }
 
+    /// Follows the routing snapshots.
+    pub(crate) fn watch_routes(&self) -> watch::Receiver<u64> {
+        self.0.shared.routes_replaced.subscribe()
+    }
+
     /// # Errors
     /// `model_not_found`.
     pub(crate) fn resolve(&self, model: &str, choice: VersionChoice<'_>) -> Result<Arc<Servable>> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use turnout_core::RequestId;
 use turnout_core::admission::ByteBudget;
 use turnout_core::event::LogLevel;
@@ -21,6 +22,8 @@ use crate::routes::Routes;
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) routes: ArcSwap<Routes>,
+    /// How often the routes were replaced, for those who wait for a change.
+    pub(crate) routes_replaced: watch::Sender<u64>,
     pub(crate) budget: Arc<ByteBudget>,
     pub(crate) events: Arc<Events>,
     pub(crate) executor: Executor,
@@ -52,6 +55,7 @@ impl Shared {
         Self {
             settings,
             routes,
+            routes_replaced: watch::Sender::new(0),
             budget,
             events,
             executor,
@@ -64,6 +68,12 @@ impl Shared {
             id_base: random_u64(),
             next_id_block: AtomicU64::new(0),
         }
+    }
+
+    /// Swaps the routing snapshot and tells those who wait for a change.
+    pub(crate) fn replace_routes(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+        self.routes_replaced.send_modify(|count| *count += 1);
     }
 
     /// A fresh block of request numbers for one thread.

@@ -1,0 +1,265 @@
+//! `PredictionService/Predict`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use turnout_core::route::VersionChoice;
+use turnout_core::{Door, Error, RequestContext, Result, Signature, Tensor};
+
+use super::body::{Message, PREFIX_BYTES};
+use super::call::{Reply, refused, with_prefix};
+use super::status::Status;
+use super::wire::{Answer, PredictRequestView, encode_predict_response};
+use super::{inputs, target};
+use crate::execute::Executed;
+use crate::metrics::Stages;
+use crate::servable::Servable;
+use crate::service::Service;
+
+/// A request whose servable is known.
+#[derive(Clone)]
+struct Target {
+    servable: Arc<Servable>,
+    signature: usize,
+}
+
+impl Target {
+    fn signature(&self) -> &Signature {
+        &self.servable.signatures[self.signature]
+    }
+}
+
+/// A request that is ready to be executed.
+struct Prepared {
+    target: Target,
+    inputs: Vec<Tensor>,
+    outputs: Outputs,
+}
+
+/// The outputs that the client wants, by their index in the signature.
+type Outputs = SmallVec<[usize; 4]>;
+
+/// A request that will not be executed, and its servable where that is known.
+struct Refused {
+    status: Status,
+    target: Option<Target>,
+}
+
+impl<E: Into<Status>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self {
+            status: error.into(),
+            target: None,
+        }
+    }
+}
+
+/// Decodes, executes, encodes; counts the request however it ends.
+///
+/// # Errors
+/// The status of the call.
+pub(crate) async fn answer(
+    service: &Service,
+    message: Message,
+    context: &RequestContext,
+) -> Result<Reply, Status> {
+    let Message {
+        bytes, mut permit, ..
+    } = message;
+    let message_bytes = bytes.len();
+    let prepared = match prepare_here_or_there(service, bytes).await {
+        Ok(prepared) => prepared,
+        Err(refused) => return Err(count_refused(service, refused, context)),
+    };
+    let Prepared {
+        target,
+        inputs,
+        outputs,
+    } = prepared;
+    let mut stages = Stages::received(context.received);
+    stages.decoded = Some(Instant::now());
+    let mut tracked = service.track(&target.servable, target.signature, Door::Grpc, stages);
+    let result = async {
+        // The message covers tensors of its own size; only what unfolds from few values needs more.
+        let input_bytes = size_bytes(&inputs);
+        permit.grow(input_bytes.saturating_sub(message_bytes))?;
+        let held_bytes = input_bytes.max(message_bytes);
+        let predicted =
+            service.predict(&target.servable, target.signature, inputs, permit, context);
+        let executed = predicted.await?;
+        tracked.stages.started = Some(executed.started);
+        tracked.stages.finished = Some(executed.finished);
+        encode_here_or_there(service, &target, &outputs, executed, held_bytes).await
+    }
+    .await;
+    tracked.finish(
+        result
+            .as_ref()
+            .err()
+            .map(|status: &Status| status.error().code()),
+    );
+    result
+}
+
+fn count_refused(service: &Service, failed: Refused, context: &RequestContext) -> Status {
+    let Some(target) = failed.target else {
+        return refused(service, failed.status);
+    };
+    let stages = Stages::received(context.received);
+    let tracked = service.track(&target.servable, target.signature, Door::Grpc, stages);
+    tracked.finish(Some(failed.status.error().code()));
+    failed.status
+}
+
+async fn prepare_here_or_there(service: &Service, bytes: Bytes) -> Result<Prepared, Refused> {
+    let limit_bytes = service.settings().max_body_bytes;
+    if bytes.len() <= service.settings().offload_bytes {
+        return prepare(
+            |model, choice| service.resolve(model, choice),
+            &bytes,
+            limit_bytes,
+        );
+    }
+    let routes = service.routes();
+    let job = move || {
+        let resolve =
+            |model: &str, choice: VersionChoice<'_>| routes.table.resolve(model, choice).cloned();
+        prepare(resolve, &bytes, limit_bytes)
+    };
+    service.offload(usize::MAX, job).await?
+}
+
+/// Everything between the message and the engine, without waiting.
+fn prepare(
+    resolve: impl Fn(&str, VersionChoice<'_>) -> Result<Arc<Servable>>,
+    message: &Bytes,
+    limit_bytes: usize,
+) -> Result<Prepared, Refused> {
+    let view = PredictRequestView::read(message).map_err(Error::from)?;
+    let servable = target::servable(view.model_spec, resolve)?;
+    let signature_name = view.model_spec.unwrap_or_default().signature_name;
+    let signature = target::signature(&servable, signature_name)?;
+    let target = Target {
+        servable,
+        signature,
+    };
+    let decoded = decode(target.signature(), &view, message, limit_bytes);
+    match decoded {
+        Ok((inputs, outputs)) => Ok(Prepared {
+            target,
+            inputs,
+            outputs,
+        }),
+        Err(error) => Err(Refused {
+            status: error.into(),
+            target: Some(target),
+        }),
+    }
+}
+
+fn decode(
+    signature: &Signature,
+    view: &PredictRequestView<'_>,
+    message: &Bytes,
+    limit_bytes: usize,
+) -> Result<(Vec<Tensor>, Outputs)> {
+    let inputs = inputs::arrange(&signature.inputs, &view.inputs, message, limit_bytes)?;
+    Ok((inputs, filter(signature, &view.output_filter)?))
+}
+
+/// # Errors
+/// `invalid_input` by TensorFlow Serving's texts: an unknown alias, or one given twice.
+fn filter(signature: &Signature, aliases: &[&str]) -> Result<Outputs> {
+    if aliases.is_empty() {
+        return Ok((0..signature.outputs.len()).collect());
+    }
+    let mut outputs = Outputs::new();
+    for alias in aliases {
+        let found = signature
+            .outputs
+            .iter()
+            .position(|spec| spec.name == *alias);
+        let index = found.ok_or_else(|| unknown_alias(signature, alias))?;
+        if outputs.contains(&index) {
+            return Err(Error::invalid_input(format!(
+                "duplicate output tensor alias: {alias}"
+            )));
+        }
+        outputs.push(index);
+    }
+    Ok(outputs)
+}
+
+fn unknown_alias(signature: &Signature, alias: &str) -> Error {
+    let mut names: Vec<&str> = signature
+        .outputs
+        .iter()
+        .map(|spec| spec.name.as_str())
+        .collect();
+    names.sort_unstable();
+    Error::invalid_input(format!(
+        "output tensor alias not found in signature: {alias} Outputs expected to be in the set {{{}}}.",
+        names.join(",")
+    ))
+}
+
+async fn encode_here_or_there(
+    service: &Service,
+    target: &Target,
+    wanted: &Outputs,
+    executed: Executed,
+    held_bytes: usize,
+) -> Result<Reply, Status> {
+    let Executed {
+        outputs,
+        mut permit,
+        ..
+    } = executed;
+    let output_bytes = size_bytes(&outputs);
+    permit.grow(output_bytes.saturating_sub(held_bytes))?;
+    let frame = if output_bytes <= service.settings().offload_bytes {
+        encode(target, wanted, &outputs)
+    } else {
+        let (target, wanted) = (target.clone(), wanted.clone());
+        let job = move || encode(&target, &wanted, &outputs);
+        service.offload(usize::MAX, job).await?
+    };
+    Ok(Reply {
+        frame: frame?,
+        permit: Some(permit),
+    })
+}
+
+fn encode(target: &Target, wanted: &Outputs, outputs: &[Tensor]) -> Result<Bytes, Status> {
+    let signature = target.signature();
+    let named = wanted.iter().map(|index| {
+        let output = outputs.get(*index)?;
+        Some((signature.outputs[*index].name.as_str(), output))
+    });
+    let named = named.collect::<Option<SmallVec<[_; 4]>>>();
+    let named = named.ok_or_else(|| {
+        Error::internal("an engine returned too few outputs").with_source(format!(
+            "model `{}` version {}: got {}, expected {}",
+            target.servable.model,
+            target.servable.version,
+            outputs.len(),
+            signature.outputs.len()
+        ))
+    })?;
+    let answer = Answer {
+        model: &target.servable.model,
+        version: target.servable.version,
+        signature: &signature.name,
+        outputs: &named,
+    };
+    with_prefix(encode_predict_response(&answer, PREFIX_BYTES))
+}
+
+fn size_bytes(tensors: &[Tensor]) -> usize {
+    tensors
+        .iter()
+        .map(|tensor| tensor.values().size_bytes())
+        .sum()
+}

@@ -1,0 +1,190 @@
+//! Answers on an HTTP/2 stream: headers, messages, trailers.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, SendStream};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use turnout_core::{ErrorCode, RequestId};
+
+use super::call::{Failure, Reply};
+use super::compression;
+use super::metadata::NotGrpc;
+use super::status::percent_encoded;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The catalogue's slug, for Turnout's own clients.
+const CODE: HeaderName = HeaderName::from_static("x-turnout-code");
+
+/// Frames up to this are handed to HTTP/2 whole; larger ones in pieces, as the client makes room.
+const UNHURRIED_BYTES: usize = 64 * 1024;
+
+/// Header blocks that every answer begins and ends with.
+pub(crate) struct Blocks {
+    head: HeaderMap,
+    success: HeaderMap,
+    /// How long a client may leave an answer unread.
+    progress: Duration,
+}
+
+impl Blocks {
+    pub(crate) fn new(progress: Duration) -> Self {
+        let one = |name: HeaderName, value| {
+            HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+        };
+        Self {
+            head: one(CONTENT_TYPE, "application/grpc"),
+            success: one(GRPC_STATUS, "0"),
+            progress,
+        }
+    }
+}
+
+/// The answering half of a stream, before anything was sent.
+pub(crate) struct Responder {
+    pub(crate) respond: SendResponse<Bytes>,
+    pub(crate) blocks: Rc<Blocks>,
+}
+
+/// The client has gone, or does not read: there is nobody to tell.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+impl From<h2::Error> for Gone {
+    fn from(_: h2::Error) -> Self {
+        Self
+    }
+}
+
+impl Responder {
+    /// Sends the one answer of a unary call.
+    pub(crate) async fn reply(self, reply: Reply, request_id: Option<&[u8]>) -> Result<(), Gone> {
+        let Reply { frame, permit } = reply;
+        let mut messages = self.begin(request_id)?;
+        messages.send(frame).await?;
+        drop(permit);
+        messages.succeed()
+    }
+
+    /// Sends the headers of a stream of messages.
+    pub(crate) fn begin(mut self, request_id: Option<&[u8]>) -> Result<Messages, Gone> {
+        let mut response = Response::new(());
+        *response.headers_mut() = self.blocks.head.clone();
+        if let Some(id) = request_id.and_then(RequestId::from_client) {
+            response.headers_mut().insert(REQUEST_ID, id_value(&id));
+        }
+        let stream = self.respond.send_response(response, false)?;
+        Ok(Messages {
+            stream,
+            blocks: self.blocks,
+        })
+    }
+
+    /// Answers with a status alone.
+    pub(crate) fn fail(mut self, failure: &Failure) -> Result<(), Gone> {
+        let mut response = Response::new(());
+        *response.headers_mut() = self.blocks.head.clone();
+        put_status(response.headers_mut(), failure);
+        self.respond.send_response(response, true)?;
+        Ok(())
+    }
+
+    /// Answers what is not a gRPC call in HTTP's own words.
+    pub(crate) fn refuse(mut self, why: NotGrpc) -> Result<(), Gone> {
+        let mut response = Response::new(());
+        match why {
+            NotGrpc::Method => {
+                *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+                let headers = response.headers_mut();
+                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            NotGrpc::ContentType => *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+        self.respond.send_response(response, true)?;
+        Ok(())
+    }
+}
+
+/// The messages of an answer.
+pub(crate) struct Messages {
+    pub(crate) stream: SendStream<Bytes>,
+    blocks: Rc<Blocks>,
+}
+
+impl Messages {
+    /// Sends one frame, waiting for room where it is large.
+    pub(crate) async fn send(&mut self, mut frame: Bytes) -> Result<(), Gone> {
+        if frame.len() <= UNHURRIED_BYTES {
+            return Ok(self.stream.send_data(frame, false)?);
+        }
+        while !frame.is_empty() {
+            self.stream.reserve_capacity(frame.len());
+            let room = match self.stream.capacity() {
+                0 => self.room().await?,
+                room => room,
+            };
+            self.stream
+                .send_data(frame.split_to(room.min(frame.len())), false)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the client makes room. One that does not is cut off.
+    async fn room(&mut self) -> Result<usize, Gone> {
+        let room = std::future::poll_fn(|task| self.stream.poll_capacity(task));
+        match tokio::time::timeout(self.blocks.progress, room).await {
+            Ok(Some(room)) => Ok(room?),
+            Ok(None) => Err(Gone),
+            Err(_) => {
+                self.stream.send_reset(Reason::CANCEL);
+                Err(Gone)
+            }
+        }
+    }
+
+    /// Ends the answer.
+    pub(crate) fn succeed(mut self) -> Result<(), Gone> {
+        Ok(self.stream.send_trailers(self.blocks.success.clone())?)
+    }
+
+    /// Ends the answer with a status other than OK.
+    pub(crate) fn fail(mut self, failure: &Failure) -> Result<(), Gone> {
+        let mut trailers = HeaderMap::new();
+        put_status(&mut trailers, failure);
+        Ok(self.stream.send_trailers(trailers)?)
+    }
+}
+
+fn put_status(headers: &mut HeaderMap, failure: &Failure) {
+    let status = &failure.status;
+    let message = status.message(failure.id.as_ref());
+    let message = HeaderValue::from_str(&percent_encoded(&message));
+    let slug = status.error().code().slug();
+    headers.insert(GRPC_STATUS, HeaderValue::from(status.code().number()));
+    headers.insert(
+        GRPC_MESSAGE,
+        message.expect("bug: a percent-encoded message is not ASCII"),
+    );
+    headers.insert(CODE, HeaderValue::from_static(slug));
+    if let Some(id) = &failure.id {
+        headers.insert(REQUEST_ID, id_value(id));
+    }
+    if status.error().code() == ErrorCode::Unsupported {
+        let accepted = HeaderValue::from_static(compression::ACCEPTED);
+        headers.insert(GRPC_ACCEPT_ENCODING, accepted);
+    }
+}
+
+/// Ids differ from call to call: they are kept out of the compression's table, where they would push out what repeats.
+fn id_value(id: &RequestId) -> HeaderValue {
+    let value = HeaderValue::from_str(&id.to_string());
+    let mut value = value.expect("bug: a request id is not printable ASCII");
+    value.set_sensitive(true);
+    value
+}

@@ -1,0 +1,30 @@
+//! Protobuf by hand for the messages of Predict, and prost structs for the rest.
+//!
+//! Reading is in two steps. A *view* ([`PredictRequestView`], [`TensorView`]) borrows from the message and has allocated
+//! next to nothing; it says what its tensors will need. Only then are values made of it, within a limit.
+
+mod dtype;
+mod error;
+mod fields;
+pub(crate) mod messages;
+mod model_spec;
+mod predict_request;
+mod predict_response;
+pub(crate) mod reader;
+mod tensor_values;
+mod tensor_view;
+mod tensor_writer;
+pub(crate) mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use dtype::data_type_number;
+pub use error::WireError;
+pub(crate) use model_spec::{ModelSpecView, VersionField};
+pub use predict_request::encode_predict_request;
+pub(crate) use predict_request::{NamedTensors, PredictRequestView};
+pub use predict_response::decode_predict_response;
+pub(crate) use predict_response::{Answer, encode_predict_response};
+pub(crate) use tensor_view::{Limit, TensorView};
+pub use tensor_writer::{TensorContent, TensorParts};

@@ -1,0 +1,103 @@
+//! `tensorflow.serving.PredictResponse`: written by the server, read by the client.
+
+use bytes::Bytes;
+use turnout_core::{Result, Tensor};
+
+use super::WireError;
+use super::fields::predict;
+use super::model_spec::{ModelSpecView, VersionField};
+use super::predict_request::{MAX_ENTRIES, entry_len, put_entry_head, tensor_entry};
+use super::reader::{Reader, Value};
+use super::tensor_view::Limit;
+use super::tensor_writer::TypedTensor;
+use super::writer::{bytes_len, put_bytes_head};
+
+/// What a response says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) version: u64,
+    pub(crate) signature: &'a str,
+    pub(crate) outputs: &'a [(&'a str, &'a Tensor)],
+}
+
+/// Serializes a response behind `head_bytes` zero bytes, which the caller fills in. Values go into typed fields, which
+/// clients of TensorFlow Serving read directly.
+pub(crate) fn encode_predict_response(answer: &Answer<'_>, head_bytes: usize) -> Vec<u8> {
+    let spec = ModelSpecView {
+        name: answer.model,
+        version: VersionField::Number(answer.version.cast_signed()),
+        signature_name: answer.signature,
+    };
+    let outputs = answer
+        .outputs
+        .iter()
+        .map(|(name, tensor)| (*name, TypedTensor::new(tensor)));
+    let outputs: smallvec::SmallVec<[_; 4]> = outputs.collect();
+    let entry_bytes = |(name, tensor): &(&str, TypedTensor<'_>)| {
+        bytes_len(predict::OUTPUTS, entry_len(name, tensor.encoded_len()))
+    };
+    let total = outputs.iter().map(entry_bytes).sum::<usize>()
+        + bytes_len(predict::RESPONSE_MODEL_SPEC, spec.encoded_len());
+    let mut out = Vec::with_capacity(head_bytes + total);
+    out.resize(head_bytes, 0);
+    for (name, tensor) in &outputs {
+        put_entry_head(&mut out, predict::OUTPUTS, name, tensor.encoded_len());
+        tensor.put(&mut out);
+    }
+    put_bytes_head(&mut out, predict::RESPONSE_MODEL_SPEC, spec.encoded_len());
+    spec.put(&mut out);
+    out
+}
+
+/// Parses a response into its version and its outputs, sorted by name.
+///
+/// # Errors
+/// `malformed_request` when it is not protobuf, `invalid_input` when a tensor is not whole, `request_too_large` when the
+/// tensors would take more than `limit_bytes` of memory.
+pub fn decode_predict_response(
+    message: &Bytes,
+    limit_bytes: usize,
+) -> Result<(i64, Vec<(String, Tensor)>)> {
+    let (mut version, mut outputs) = (0, Vec::new());
+    let mut limit = Limit {
+        bytes: limit_bytes,
+        setting: "limit_bytes",
+    };
+    let mut reader = Reader::new(message);
+    while let Some((number, value)) = reader.field()? {
+        match (number, value) {
+            (predict::OUTPUTS, Value::Bytes(_)) if outputs.len() == MAX_ENTRIES => {
+                return Err(WireError::TooManyEntries.into());
+            }
+            (predict::OUTPUTS, Value::Bytes(entry)) => {
+                let (name, tensor) = tensor_entry(entry)?;
+                let tensor = tensor.to_tensor(name, message, limit)?;
+                limit = limit.less(&tensor);
+                outputs.push((name.to_owned(), tensor));
+            }
+            (predict::RESPONSE_MODEL_SPEC, Value::Bytes(bytes)) => {
+                version = version_of(bytes, version)?;
+            }
+            _ => {}
+        }
+    }
+    // The last entry of a name counts, as in every map of protobuf.
+    outputs.reverse();
+    outputs.sort_by(|left: &(String, Tensor), right| left.0.cmp(&right.0));
+    outputs.dedup_by(|later, first| later.0 == first.0);
+    Ok((version, outputs))
+}
+
+fn version_of(message: &[u8], former: i64) -> Result<i64, WireError> {
+    let mut spec = ModelSpecView {
+        version: VersionField::Number(former),
+        ..ModelSpecView::default()
+    };
+    spec.merge(message)?;
+    Ok(if let VersionField::Number(version) = spec.version {
+        version
+    } else {
+        former
+    })
+}
