@@ -5,7 +5,10 @@
 
 mod checked;
 mod private;
+#[cfg(test)]
+mod tests;
 
+use std::collections::TryReserveError;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
@@ -13,6 +16,7 @@ use std::path::{Component, Path};
 use turnout_core::snapshot::{ArtifactSpec, FileSpec};
 use turnout_core::{Error, Result};
 
+use crate::memory::GiveBack;
 use private::PrivateFolder;
 
 /// A version's files, checked against what the snapshot says of them. A private folder is removed on drop.
@@ -21,9 +25,13 @@ pub struct Artifact(Contents);
 
 #[derive(Debug)]
 enum Contents {
-    Memory(Vec<u8>),
+    Memory {
+        bytes: Vec<u8>,
+        _freed: GiveBack,
+    },
     Folder {
         entry: CString,
+        size_bytes: usize,
         _folder: PrivateFolder,
     },
 }
@@ -53,54 +61,76 @@ impl Artifact {
         {
             check_name(name)?;
         }
-        let contents = match &spec.private_copy {
-            None => Contents::Memory(read_entry(spec)?),
-            Some(folder) => copy_files(spec, folder)?,
-        };
-        Ok(Self(contents))
+        match &spec.private_copy {
+            None => Ok(Self::from_bytes(read_entry(spec)?)),
+            Some(folder) => Ok(Self(copy_files(spec, folder)?)),
+        }
     }
 
     /// An artifact that is in memory already, such as one that a test or a child process was given.
     #[must_use]
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(Contents::Memory(bytes))
+        let freed = GiveBack::after(bytes.len());
+        Self(Contents::Memory {
+            bytes,
+            _freed: freed,
+        })
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match &self.0 {
+            Contents::Memory { bytes, .. } => bytes.len(),
+            Contents::Folder { size_bytes, .. } => *size_bytes,
+        }
     }
 
     #[must_use]
     pub fn source(&self) -> Source<'_> {
         match &self.0 {
-            Contents::Memory(bytes) => Source::Memory(bytes),
+            Contents::Memory { bytes, .. } => Source::Memory(bytes),
             Contents::Folder { entry, .. } => Source::File(entry),
         }
     }
 }
 
 fn read_entry(spec: &ArtifactSpec) -> Result<Vec<u8>> {
+    let (path, expected) = (spec.path.join(&spec.entry), find(spec, &spec.entry));
     let mut bytes = Vec::new();
-    checked::read(
-        &spec.path.join(&spec.entry),
-        find(spec, &spec.entry),
-        |chunk| {
-            bytes.extend_from_slice(chunk);
-            Ok(())
-        },
-    )?;
+    checked::read(&path, expected, |chunk| {
+        // Refused rather than aborted: a file may be larger than memory.
+        bytes
+            .try_reserve(chunk.len())
+            .map_err(|error| too_large(&path, error))?;
+        bytes.extend_from_slice(chunk);
+        Ok(())
+    })?;
     Ok(bytes)
+}
+
+fn too_large(path: &Path, error: TryReserveError) -> Error {
+    Error::artifact_invalid(format!(
+        "a file does not fit into memory: `{}`",
+        path.display()
+    ))
+    .with_source(error)
 }
 
 fn copy_files(spec: &ArtifactSpec, folder: &Path) -> Result<Contents> {
     let folder = PrivateFolder::create(folder)?;
+    let mut size_bytes = 0;
     for file in &spec.files {
-        folder.copy(&spec.path, &file.name, Some(file))?;
+        size_bytes += folder.copy(&spec.path, &file.name, Some(file))?;
     }
     if find(spec, &spec.entry).is_none() {
-        folder.copy(&spec.path, &spec.entry, None)?;
+        size_bytes += folder.copy(&spec.path, &spec.entry, None)?;
     }
     let entry = folder.path().join(&spec.entry);
     let entry = CString::new(entry.as_os_str().as_bytes())
         .map_err(|error| Error::artifact_invalid("the path has a zero byte").with_source(error))?;
     Ok(Contents::Folder {
         entry,
+        size_bytes: usize::try_from(size_bytes).unwrap_or(usize::MAX),
         _folder: folder,
     })
 }

@@ -147,7 +147,9 @@ pub fn column_signature() -> Signature {
 fn double(tensor: Tensor) -> Result<Tensor> {
     let (shape, mut values) = tensor.into_parts();
     if let Values::Float32(values) = &mut values {
-        values.iter_mut().for_each(|value| *value *= 2.0);
+        for value in values {
+            *value *= 2.0;
+        }
     }
     Tensor::new(shape, values)
 }

@@ -3,6 +3,7 @@
 pub mod artifact;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod memory;
 pub mod onnx;
 pub mod warmup;
 
@@ -25,7 +26,7 @@ pub trait Engine: Send + Sync {
     /// Turns an artifact into a model. May take seconds; runs on a low-priority thread.
     ///
     /// # Errors
-    /// `load_failed` or `artifact_invalid`, with the runtime's own words as the evidence.
+    /// `load_failed`, `artifact_invalid` or `unsupported`, with the runtime's own words as the evidence.
     fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>>;
 }
 

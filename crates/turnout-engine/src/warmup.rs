@@ -2,6 +2,8 @@
 
 pub mod generate;
 mod merge;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +62,7 @@ pub struct Warmup {
 pub fn measure(model: &dyn Model, limits: &Limits, now: &dyn Fn() -> Instant) -> Warmup {
     let first_calls = run_each_once(model, limits);
     let row_us = measure_curve(model, limits, now);
-    let shown = first_calls.and_then(|()| merge::show(model, limits, now));
+    let shown = first_calls.and_then(|()| merge::show(model, &row_us, limits, now));
     let mergeable = shown.is_ok();
     Warmup {
         row_us,

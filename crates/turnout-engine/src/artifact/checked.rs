@@ -10,7 +10,8 @@ use turnout_core::{Error, Result};
 
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Gives the file's bytes to `sink`, chunk by chunk, and fails unless all of them are what `expected` says.
+/// Gives the file's bytes to `sink`, chunk by chunk, and fails unless all of them are what `expected` says;
+/// returns how many they were.
 ///
 /// The check is on the bytes that the sink got, not on a second reading: a file may change at any time.
 ///
@@ -20,7 +21,7 @@ pub(super) fn read(
     path: &Path,
     expected: Option<&FileSpec>,
     mut sink: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
+) -> Result<u64> {
     let mut file = open(path)?;
     let limit = expected.map_or(u64::MAX, |expected| expected.size_bytes);
     let mut hash = expected
@@ -42,10 +43,10 @@ pub(super) fn read(
         }
         sink(&chunk[..count])?;
     }
-    match expected {
-        Some(expected) => check(path, expected, size_bytes, hash.map(Sha256::finalize)),
-        None => Ok(()),
+    if let Some(expected) = expected {
+        check(path, expected, size_bytes, hash.map(Sha256::finalize))?;
     }
+    Ok(size_bytes)
 }
 
 fn open(path: &Path) -> Result<File> {

@@ -48,13 +48,13 @@ impl PrivateFolder {
         &self.path
     }
 
-    /// Copies `name` from the folder `source`, checking what is copied.
+    /// Copies `name` from the folder `source`, checking what is copied; returns its bytes.
     pub(super) fn copy(
         &self,
         source: &Path,
         name: &str,
         expected: Option<&FileSpec>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let target = self.path.join(name);
         let failed = |error: io::Error| failed(&target, error);
         if let Some(parent) = target.parent() {

@@ -42,11 +42,8 @@ impl Runtime {
         let (api, version) = load_table(path)?;
         let env = create_env(api)?;
         // SAFETY: the environment is alive, and the function only sets a flag of it.
-        check(
-            api,
-            unsafe { (api.DisableTelemetryEvents)(env.as_ptr()) },
-            Doing::Opening,
-        )?;
+        let status = unsafe { (api.DisableTelemetryEvents)(env.as_ptr()) };
+        check(api, status, Doing::Opening)?;
         Ok(Self {
             api,
             env,
@@ -74,20 +71,14 @@ pub(super) fn resolve(library: &Path) -> Result<PathBuf> {
 
 /// Opens the library for good and asks it for the functions that this crate knows.
 fn load_table(path: &Path) -> Result<(&'static OrtApi, String)> {
-    let refused = |source: libloading::Error| {
-        Error::runtime_missing(format!(
-            "ONNX Runtime's library cannot be opened: `{}`: {source}",
-            path.display()
-        ))
-        .with_hint(INSTALL_HINT)
-    };
     // SAFETY: the path is the operator's own choice of library; ONNX Runtime's initialisers have no requirements.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
+    let library =
+        unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(not_opened)?;
     // SAFETY: the symbol has this type in every release of ONNX Runtime's C interface.
     let entry = unsafe {
         library.get::<unsafe extern "system" fn() -> *const OrtApiBase>(b"OrtGetApiBase\0")
     };
-    let entry = *entry.map_err(refused)?;
+    let entry = *entry.map_err(not_opened)?;
     // Never closed, so what it hands out is 'static.
     std::mem::forget(library);
     // SAFETY: the function takes nothing and returns a static table.
@@ -101,6 +92,16 @@ fn load_table(path: &Path) -> Result<(&'static OrtApi, String)> {
     let api = unsafe { (base.GetApi)(ORT_API_VERSION).as_ref() };
     let api = api.ok_or_else(|| too_old(path, &version))?;
     Ok((api, version))
+}
+
+/// The loader's words name the file.
+fn not_opened(error: libloading::Error) -> Error {
+    let words = std::error::Error::source(&error)
+        .unwrap_or(&error)
+        .to_string();
+    Error::runtime_missing(format!("ONNX Runtime's library cannot be opened: {words}"))
+        .with_hint(INSTALL_HINT)
+        .with_source(error)
 }
 
 fn too_old(path: &Path, version: &str) -> Error {
@@ -176,10 +177,7 @@ fn create_cpu_memory_info(api: &'static OrtApi) -> Result<Owned<OrtMemoryInfo>> 
 fn default_allocator(api: &'static OrtApi) -> Result<*mut OrtAllocator> {
     let mut allocator = std::ptr::null_mut();
     // SAFETY: the function writes a pointer to a static object.
-    check(
-        api,
-        unsafe { (api.GetAllocatorWithDefaultOptions)(&raw mut allocator) },
-        Doing::Opening,
-    )?;
+    let status = unsafe { (api.GetAllocatorWithDefaultOptions)(&raw mut allocator) };
+    check(api, status, Doing::Opening)?;
     Ok(allocator)
 }

@@ -1,5 +1,6 @@
 //! Owners of ONNX Runtime's objects: what is created is released once, also on an error's way out.
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 type Release<T> = unsafe extern "system" fn(*mut T);
@@ -16,6 +17,11 @@ impl<T> Owned<T> {
     /// `pointer` is released by `release` and by nobody else.
     pub(super) unsafe fn new(pointer: NonNull<T>, release: Release<T>) -> Self {
         Self { pointer, release }
+    }
+
+    /// Leaves the release to the caller.
+    pub(super) fn into_raw(self) -> *mut T {
+        ManuallyDrop::new(self).as_ptr()
     }
 
     pub(super) fn as_ptr(&self) -> *mut T {

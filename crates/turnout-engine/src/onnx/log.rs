@@ -1,19 +1,34 @@
 //! ONNX Runtime's log, rate-limited, into the data plane's.
 
+mod limit;
+
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use ort_sys::OrtLoggingLevel;
 use turnout_core::event::LogLevel;
 
+use super::words::clean;
 use crate::LogSink;
+use limit::{RateLimit, Verdict};
 
-static SINK: RwLock<Option<LogSink>> = RwLock::new(None);
+/// Who hears the log, and how much of it. One per process, as the library is.
+static RECEIVER: Mutex<Option<Receiver>> = Mutex::new(None);
 
-/// Sends what is logged from now on to `sink`: the library is one per process, and so is its log.
+struct Receiver {
+    sink: LogSink,
+    limit: RateLimit,
+}
+
+/// Sends what is logged from now on to `sink`: several data planes of one process share the library and its log.
 pub(super) fn replace_sink(sink: &LogSink) {
-    *SINK.write().unwrap_or_else(PoisonError::into_inner) = Some(sink.clone());
+    let mut receiver = RECEIVER.lock().unwrap_or_else(PoisonError::into_inner);
+    *receiver = Some(Receiver {
+        sink: sink.clone(),
+        limit: RateLimit::default(),
+    });
 }
 
 /// The function that ONNX Runtime calls for each line, from any of its threads.
@@ -25,18 +40,33 @@ pub(super) unsafe extern "system" fn receive(
     _code_location: *const c_char,
     message: *const c_char,
 ) {
+    if message.is_null() {
+        return;
+    }
     // SAFETY: ONNX Runtime passes a string that lives for this call.
     let message = unsafe { CStr::from_ptr(message) };
-    // A panic in the receiver ends here: unwinding through C++ frames is undefined.
+    // A panic in the sink ends here: unwinding through C++ frames is undefined.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        pass_on(severity, &message.to_string_lossy())
+        pass_on(level(severity), &message.to_string_lossy(), Instant::now());
     }));
 }
 
-fn pass_on(severity: OrtLoggingLevel, message: &str) {
-    let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(sink) = sink {
-        sink(level(severity), message);
+fn pass_on(level: LogLevel, message: &str, now: Instant) {
+    let (sink, verdict) = {
+        let mut receiver = RECEIVER.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(receiver) = receiver.as_mut() else {
+            return;
+        };
+        (receiver.sink.clone(), receiver.limit.judge(message, now))
+    };
+    // Called without the lock: a sink may be slow, and other threads are computing.
+    match verdict {
+        Verdict::Suppress => {}
+        Verdict::Pass { suppressed: 0 } => sink(level, &clean(message)),
+        Verdict::Pass { suppressed } => sink(
+            level,
+            &format!("{} ({suppressed} more like this before)", clean(message)),
+        ),
     }
 }
 

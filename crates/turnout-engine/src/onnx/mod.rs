@@ -7,16 +7,20 @@
 //! | `status.rs` | its failures in words fit for a client |
 //! | `log.rs` | its log, rate-limited, into ours |
 //! | `signature.rs` | inputs and outputs of a graph as a signature |
+//! | `options.rs` | how a session is to be made |
 //! | `session.rs` | a loaded model |
 //! | `values.rs` | tensors to its values and back |
+//! | `words.rs` | its sentences without its developers' parts |
 
 mod api;
 mod handle;
 mod log;
+mod options;
 mod session;
 mod signature;
 mod status;
 mod values;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

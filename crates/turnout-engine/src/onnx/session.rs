@@ -1,19 +1,25 @@
 //! A loaded model.
 
 use std::ffi::{CString, c_char};
-use std::ptr::NonNull;
 
-use ort_sys::{OrtSession, OrtSessionOptions, OrtValue};
+use ort_sys::OrtSession;
 use smallvec::SmallVec;
 use turnout_core::{Error, Result, Shape, Signature, Tensor, TensorSpec, Values};
 
 use super::api::Runtime;
 use super::handle::Owned;
+use super::options::SessionOptions;
 use super::signature::Graph;
 use super::status::{Doing, check, create};
-use super::values::{Input, read_tensor};
+use super::values::{OwnedValues, make_inputs, read_tensor};
 use crate::artifact::Source;
+use crate::memory::GiveBack;
 use crate::{Artifact, LoadOptions, Model, Threads};
+
+/// How ONNX Runtime begins to complain of a file beside the model.
+const OTHER_FILE: &str = "External";
+const OTHER_FILE_HINT: &str = "the model keeps weights in other files: publish them in the same folder, and let the \
+                               snapshot name a private copy";
 
 /// Inputs or outputs of most models; more go to the heap.
 const FEW: usize = 4;
@@ -25,6 +31,8 @@ pub(super) struct OnnxModel {
     session: Owned<OrtSession>,
     signatures: Vec<Signature>,
     names: Vec<Names>,
+    /// Behind the session, which it follows.
+    _freed: GiveBack,
 }
 
 /// The tensor names of one signature, as the C interface wants them.
@@ -54,17 +62,20 @@ impl OnnxModel {
     ) -> Result<Self> {
         let session = create_session(runtime, artifact, options.threads)?;
         let graph = Graph::read(runtime, &session)?;
-        let signatures = if options.signatures.is_empty() {
-            vec![graph.signature()?]
-        } else {
-            options.signatures.clone()
+        let signatures = match options.signatures.as_slice() {
+            [] => vec![graph.signature()?],
+            given => given.to_vec(),
         };
+        signatures
+            .iter()
+            .try_for_each(|signature| graph.check(signature))?;
         let names = signatures.iter().map(Names::new).collect::<Result<_>>()?;
         Ok(Self {
             runtime,
             session,
             signatures,
             names,
+            _freed: GiveBack::after(artifact.size_bytes()),
         })
     }
 }
@@ -84,61 +95,44 @@ impl Model for OnnxModel {
                 "bug: another number of inputs than the signature's",
             ));
         }
-        // Declared before the values that borrow it, so dropped after them.
+        // Declared before the values over their buffers, so dropped after them.
         let mut parts: SmallVec<[(Shape, Values); FEW]> =
             inputs.into_iter().map(Tensor::into_parts).collect();
-        let values = parts
-            .iter_mut()
-            .map(|(shape, values)| Input::new(self.runtime, shape, values));
-        let values: SmallVec<[Input<'_>; FEW]> = values.collect::<Result<_>>()?;
-        let outputs = self.call(names, &values)?;
-        outputs
-            .iter()
-            .map(|output| read_tensor(self.runtime.api, output))
-            .collect()
+        let inputs = make_inputs(self.runtime, &mut parts)?;
+        let outputs = self.call(names, &inputs)?;
+        let mut tensors = Vec::with_capacity(outputs.as_slice().len());
+        for output in outputs.as_slice() {
+            tensors.push(read_tensor(self.runtime.api, *output)?);
+        }
+        Ok(tensors)
     }
 }
 
 impl OnnxModel {
-    fn call(
-        &self,
-        names: &Names,
-        inputs: &[Input<'_>],
-    ) -> Result<SmallVec<[Owned<OrtValue>; FEW]>> {
+    fn call(&self, names: &Names, inputs: &OwnedValues<'_>) -> Result<OwnedValues<'static>> {
         let api = self.runtime.api;
-        let inputs: SmallVec<[*const OrtValue; FEW]> = inputs
-            .iter()
-            .map(|input| input.value.as_ptr().cast_const())
-            .collect();
-        let mut outputs: SmallVec<[*mut OrtValue; FEW]> =
-            SmallVec::from_elem(std::ptr::null_mut(), names.outputs.pointers.len());
-        // SAFETY: names and values are alive and as many as is said; null outputs are allocated by ONNX Runtime.
+        let mut outputs = OwnedValues::nulls(api, names.outputs.pointers.len());
+        // SAFETY: names and values are alive and as many as is said. Null outputs are made by ONNX Runtime, for us to
+        // release: also those of a call that failed halfway.
         let status = unsafe {
             (api.Run)(
                 self.session.as_ptr(),
                 std::ptr::null(),
                 names.inputs.pointers.as_ptr(),
                 inputs.as_ptr(),
-                inputs.len(),
+                inputs.as_slice().len(),
                 names.outputs.pointers.as_ptr(),
-                outputs.len(),
+                names.outputs.pointers.len(),
                 outputs.as_mut_ptr(),
             )
         };
-        // Taken over before the status is looked at: a failed call may have made some of them.
-        let outputs: SmallVec<[Option<Owned<OrtValue>>; FEW]> = outputs
-            .into_iter()
-            // SAFETY: a value that is not null was made for the caller.
-            .map(|output| {
-                NonNull::new(output).map(|output| unsafe { Owned::new(output, api.ReleaseValue) })
-            })
-            .collect();
         check(api, status, Doing::Running)?;
-        let missing = || Error::execution_failed("the model gave no value for an output");
-        outputs
-            .into_iter()
-            .map(|output| output.ok_or_else(missing))
-            .collect()
+        if outputs.as_slice().iter().any(|output| output.is_null()) {
+            return Err(Error::execution_failed(
+                "the model gave no value for an output",
+            ));
+        }
+        Ok(outputs)
     }
 }
 
@@ -173,7 +167,10 @@ fn create_session(
     threads: Threads,
 ) -> Result<Owned<OrtSession>> {
     let api = runtime.api;
-    let options = session_options(runtime, threads)?;
+    let options = SessionOptions::new(runtime)?;
+    options.set_threads(threads)?;
+    options.bound_memory()?;
+    options.confine(artifact)?;
     let create_session = |session| match artifact.source() {
         // SAFETY: environment and options are alive, and the bytes are only read during the call.
         Source::Memory(bytes) => unsafe {
@@ -191,34 +188,12 @@ fn create_session(
         },
     };
     // SAFETY: the function makes a session for its caller.
-    unsafe { create(api, Doing::Loading, api.ReleaseSession, create_session) }
-}
-
-fn session_options(runtime: &Runtime, threads: Threads) -> Result<Owned<OrtSessionOptions>> {
-    let api = runtime.api;
-    // SAFETY: the function makes an object for its caller.
-    let options = unsafe {
-        create(api, Doing::Loading, api.ReleaseSessionOptions, |options| {
-            (api.CreateSessionOptions)(options)
-        })?
-    };
-    // SAFETY: the options are alive, here and below.
-    let status = unsafe {
-        match threads {
-            Threads::Caller => (api.SetIntraOpNumThreads)(options.as_ptr(), 1),
-            Threads::SharedPool => (api.DisablePerSessionThreads)(options.as_ptr()),
-            Threads::Own(count) => (api.SetIntraOpNumThreads)(
-                options.as_ptr(),
-                i32::try_from(count).unwrap_or(i32::MAX),
-            ),
+    let session = unsafe { create(api, Doing::Loading, api.ReleaseSession, create_session) };
+    session.map_err(|error| {
+        if error.message().contains(OTHER_FILE) {
+            error.with_hint(OTHER_FILE_HINT)
+        } else {
+            error
         }
-    };
-    check(api, status, Doing::Loading)?;
-    // SAFETY: the options are alive and the strings static. Threads that spin would take from the event loops.
-    let status = unsafe {
-        let (key, off) = (c"session.intra_op.allow_spinning", c"0");
-        (api.AddSessionConfigEntry)(options.as_ptr(), key.as_ptr(), off.as_ptr())
-    };
-    check(api, status, Doing::Loading)?;
-    Ok(options)
+    })
 }

@@ -1,6 +1,7 @@
 //! Inputs and outputs of a graph, and what signatures may say of them.
 
 use std::ffi::{CStr, c_char};
+use std::fmt;
 
 use ort_sys::{ONNXType, OrtSession, OrtStatusPtr, OrtTensorTypeAndShapeInfo, OrtTypeInfo};
 use turnout_core::signature::DEFAULT_SIGNATURE;
@@ -26,6 +27,21 @@ pub(super) enum PortKind {
     },
     /// Something that no request can carry, in words.
     Other(String),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    Input,
+    Output,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Input => "input",
+            Self::Output => "output",
+        })
+    }
 }
 
 /// What a graph takes and gives.
@@ -74,36 +90,112 @@ impl Graph {
             inputs: self
                 .inputs
                 .iter()
-                .map(|port| port.spec("input"))
+                .map(|port| port.spec(Role::Input))
                 .collect::<Result<_>>()?,
             outputs: self
                 .outputs
                 .iter()
-                .map(|port| port.spec("output"))
+                .map(|port| port.spec(Role::Output))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// Checks that a signature names every input once, outputs that exist, and the dtypes that they have.
+    ///
+    /// # Errors
+    /// `artifact_invalid`, naming what is there; `unsupported` when it names something that is no tensor.
+    pub(super) fn check(&self, signature: &Signature) -> Result<()> {
+        check_inputs(signature, &self.inputs)?;
+        for spec in &signature.outputs {
+            check_spec(signature, spec, &self.outputs, Role::Output)?;
+        }
+        if signature.outputs.is_empty() {
+            return Err(disagrees(signature, "it has no output"));
+        }
+        Ok(())
     }
 }
 
 impl Port {
-    fn spec(&self, role: &str) -> Result<TensorSpec> {
-        match &self.kind {
-            PortKind::Tensor { dtype, shape } => Ok(TensorSpec {
-                name: self.name.clone(),
-                tensor: self.name.clone(),
-                dtype: *dtype,
-                shape: shape.clone(),
-            }),
-            PortKind::Other(what) => Err(self.not_a_tensor(role, what)),
-        }
+    fn spec(&self, role: Role) -> Result<TensorSpec> {
+        let (dtype, shape) = self.tensor(role)?;
+        Ok(TensorSpec {
+            name: self.name.clone(),
+            tensor: self.name.clone(),
+            dtype,
+            shape: shape.map(<[_]>::to_vec),
+        })
     }
 
-    fn not_a_tensor(&self, role: &str, what: &str) -> Error {
-        Error::unsupported(format!(
-            "{role} `{}` of the model is not a tensor that can be served: {what}",
-            self.name
-        ))
+    fn tensor(&self, role: Role) -> Result<(DType, Option<&[Option<usize>]>)> {
+        match &self.kind {
+            PortKind::Tensor { dtype, shape } => Ok((*dtype, shape.as_deref())),
+            PortKind::Other(what) => Err(Error::unsupported(format!(
+                "{role} `{}` of the model is not a tensor that can be served: got {what}",
+                self.name
+            ))
+            .with_hint(
+                "export the model with tensors only (skl2onnx: options={'zipmap': False}), or name its tensor outputs \
+                 in a signature of the manifest",
+            )),
+        }
     }
+}
+
+fn check_inputs(signature: &Signature, ports: &[Port]) -> Result<()> {
+    for spec in &signature.inputs {
+        check_spec(signature, spec, ports, Role::Input)?;
+    }
+    for port in ports {
+        let uses = signature
+            .inputs
+            .iter()
+            .filter(|spec| spec.tensor == port.name)
+            .count();
+        if uses != 1 {
+            return Err(disagrees(
+                signature,
+                &format!("input `{}` is named {uses} times, expected once", port.name),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Shapes are not compared: what a file declares of its outputs may be wrong, and the signature is the later word.
+fn check_spec(signature: &Signature, spec: &TensorSpec, ports: &[Port], role: Role) -> Result<()> {
+    let Some(port) = ports.iter().find(|port| port.name == spec.tensor) else {
+        let names: Vec<String> = ports
+            .iter()
+            .map(|port| format!("`{}`", port.name))
+            .collect();
+        let names = names.join(", ");
+        return Err(disagrees(
+            signature,
+            &format!(
+                "{role} `{}` is not in the model, which has {names}",
+                spec.tensor
+            ),
+        ));
+    };
+    let (dtype, _) = port.tensor(role)?;
+    if dtype == spec.dtype {
+        return Ok(());
+    }
+    Err(disagrees(
+        signature,
+        &format!(
+            "{role} `{}` is {dtype} in the model, got {}",
+            spec.tensor, spec.dtype
+        ),
+    ))
+}
+
+fn disagrees(signature: &Signature, how: &str) -> Error {
+    Error::artifact_invalid(format!(
+        "signature `{}` does not fit the model: {how}",
+        signature.name
+    ))
 }
 
 fn read_ports(
@@ -113,11 +205,8 @@ fn read_ports(
 ) -> Result<Vec<Port>> {
     let mut count = 0;
     // SAFETY: the session is alive, and the function writes one number.
-    check(
-        runtime.api,
-        unsafe { get_count(session.as_ptr(), &raw mut count) },
-        Doing::Loading,
-    )?;
+    let status = unsafe { get_count(session.as_ptr(), &raw mut count) };
+    check(runtime.api, status, Doing::Loading)?;
     (0..count)
         .map(|index| {
             let name = read_name(runtime, |name| {
@@ -153,11 +242,8 @@ fn read_name(
         .to_string_lossy()
         .into_owned();
     // SAFETY: the string comes from this allocator and is not used again.
-    check(
-        runtime.api,
-        unsafe { (runtime.api.AllocatorFree)(runtime.allocator, pointer.cast()) },
-        Doing::Loading,
-    )?;
+    let status = unsafe { (runtime.api.AllocatorFree)(runtime.allocator, pointer.cast()) };
+    check(runtime.api, status, Doing::Loading)?;
     Ok(name)
 }
 

@@ -7,9 +7,7 @@ use ort_sys::{OrtApi, OrtStatusPtr};
 use turnout_core::{Error, ErrorCode, Result};
 
 use super::handle::Owned;
-
-/// Words of a client's error: enough for any of ONNX Runtime's sentences, too few for a flood.
-const MAX_WORDS_BYTES: usize = 600;
+use super::words::clean;
 
 /// What was being done: gives a failure its code and its first words.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +71,4 @@ pub(super) unsafe fn create<T>(
         NonNull::new(pointer).ok_or_else(|| doing.error("it returned nothing and no reason"))?;
     // SAFETY: the contract of this function.
     Ok(unsafe { Owned::new(pointer, release) })
-}
-
-fn clean(raw: &str) -> String {
-    raw.chars().take(MAX_WORDS_BYTES).collect()
 }

@@ -1,5 +1,6 @@
 //! Tensors to ONNX Runtime's values and back.
 
+use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -9,130 +10,151 @@ use turnout_core::tensor::element_count;
 use turnout_core::{DType, Error, Result, Shape, Tensor, Values, for_each_values};
 
 use super::api::Runtime;
-use super::handle::Owned;
 use super::status::{Doing, check, create};
 
-/// Dimensions as ONNX Runtime has them; as many as the doors accept stay on the stack.
-type Dimensions = SmallVec<[i64; turnout_core::tensor::MAX_RANK]>;
+// Dimensions are read and passed as they lie in memory: ONNX Runtime's are `int64_t`. One beyond its range is a negative
+// number there, which it refuses.
+const _: () = assert!(size_of::<usize>() == size_of::<i64>());
 
-/// Every dtype and its number in ONNX Runtime, which has no values of the complex ones.
-const ELEMENTS: [(DType, Element); 14] = [
-    (DType::Bool, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL),
-    (DType::Int8, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8),
-    (DType::Int16, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16),
-    (DType::Int32, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32),
-    (DType::Int64, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64),
-    (DType::Uint8, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8),
-    (DType::Uint16, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16),
-    (DType::Uint32, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32),
-    (DType::Uint64, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64),
-    (
-        DType::Float16,
-        Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16,
-    ),
-    (
-        DType::Bfloat16,
-        Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16,
-    ),
-    (DType::Float32, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT),
-    (
-        DType::Float64,
-        Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
-    ),
-    (DType::String, Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING),
-];
+macro_rules! elements {
+    ($($dtype:ident = $element:ident,)*) => {
+        /// The dtype of an element type, which is a number because a newer library may know types that we do not.
+        pub(super) fn dtype_of(element: i32) -> Option<DType> {
+            match element {
+                $(number if number == Element::$element as i32 => Some(DType::$dtype),)*
+                _ => None,
+            }
+        }
 
-/// The dtype of an element type, which is a number because a newer library may know types that we do not.
-pub(super) fn dtype_of(element: i32) -> Option<DType> {
-    ELEMENTS
-        .into_iter()
-        .find(|(_, known)| *known as i32 == element)
-        .map(|(dtype, _)| dtype)
+        /// ONNX Runtime has no values of the complex types, though ONNX has.
+        fn element_of(dtype: DType) -> Result<Element> {
+            match dtype {
+                $(DType::$dtype => Ok(Element::$element),)*
+                DType::Complex64 | DType::Complex128 => {
+                    Err(Error::unsupported(format!("ONNX Runtime has no {dtype} tensors")))
+                }
+            }
+        }
+    };
 }
 
-fn element_of(dtype: DType) -> Result<Element> {
-    let known = ELEMENTS.into_iter().find(|(known, _)| *known == dtype);
-    known
-        .map(|(_, element)| element)
-        .ok_or_else(|| Error::unsupported(format!("ONNX Runtime has no {dtype} tensors")))
+elements! {
+    Bool = ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
+    Int8 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8,
+    Int16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16,
+    Int32 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32,
+    Int64 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
+    Uint8 = ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8,
+    Uint16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16,
+    Uint32 = ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32,
+    Uint64 = ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64,
+    Float16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16,
+    Bfloat16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16,
+    Float32 = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
+    Float64 = ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
+    String = ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING,
 }
 
-/// A value over the buffer of a tensor, which it borrows.
-#[derive(Debug)]
-pub(super) struct Input<'tensor> {
-    pub(super) value: Owned<OrtValue>,
-    buffer: PhantomData<&'tensor mut Values>,
+/// The inputs or outputs of one call, released together. Inputs borrow the buffers of their tensors.
+pub(super) struct OwnedValues<'buffers> {
+    api: &'static OrtApi,
+    pointers: SmallVec<[*mut OrtValue; 4]>,
+    buffers: PhantomData<&'buffers mut Values>,
 }
 
-impl<'tensor> Input<'tensor> {
-    pub(super) fn new(
-        runtime: &Runtime,
-        shape: &Shape,
-        values: &'tensor mut Values,
-    ) -> Result<Self> {
-        let dims: Dimensions = shape
-            .iter()
-            .map(|dim| i64::try_from(*dim).unwrap_or(i64::MAX))
-            .collect();
-        let value = match values {
-            Values::String(strings) => string_value(runtime, &dims, strings)?,
-            fixed => fixed_value(runtime, &dims, fixed)?,
-        };
-        Ok(Self {
-            value,
-            buffer: PhantomData,
-        })
+impl OwnedValues<'_> {
+    /// Places for values that ONNX Runtime will make.
+    pub(super) fn nulls(api: &'static OrtApi, count: usize) -> Self {
+        Self {
+            api,
+            pointers: SmallVec::from_elem(std::ptr::null_mut(), count),
+            buffers: PhantomData,
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[*mut OrtValue] {
+        &self.pointers
+    }
+
+    pub(super) fn as_ptr(&self) -> *const *const OrtValue {
+        self.pointers.as_ptr().cast()
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut *mut OrtValue {
+        self.pointers.as_mut_ptr()
     }
 }
 
-fn fixed_value(
+impl Drop for OwnedValues<'_> {
+    fn drop(&mut self) {
+        for pointer in &self.pointers {
+            if !pointer.is_null() {
+                // SAFETY: a value that is not null was made for us, and nothing uses it any more.
+                unsafe { (self.api.ReleaseValue)(*pointer) };
+            }
+        }
+    }
+}
+
+/// Values over the buffers of tensors; strings are copied, as ONNX Runtime has its own.
+pub(super) fn make_inputs<'parts>(
     runtime: &Runtime,
-    dims: &Dimensions,
-    values: &mut Values,
-) -> Result<Owned<OrtValue>> {
+    parts: &'parts mut [(Shape, Values)],
+) -> Result<OwnedValues<'parts>> {
+    let mut inputs = OwnedValues {
+        api: runtime.api,
+        pointers: SmallVec::with_capacity(parts.len()),
+        buffers: PhantomData,
+    };
+    for (shape, values) in parts {
+        inputs.pointers.push(match values {
+            Values::String(strings) => make_strings(runtime, shape, strings)?,
+            fixed => make_fixed(runtime, shape, fixed)?,
+        });
+    }
+    Ok(inputs)
+}
+
+/// A value over the buffer of `values`, for [`OwnedValues`] to release while the buffer is borrowed.
+fn make_fixed(runtime: &Runtime, shape: &[usize], values: &mut Values) -> Result<*mut OrtValue> {
     let element = element_of(values.dtype())?;
     let bytes = values.size_bytes();
-    let data: *mut std::ffi::c_void =
-        for_each_values!(values, values => values.as_mut_ptr().cast());
+    let data: *mut c_void = for_each_values!(values, values => values.as_mut_ptr().cast());
+    let mut value = std::ptr::null_mut();
+    // SAFETY: the buffer has `bytes` bytes of this element type, and outlives the value.
+    let status = unsafe {
+        let info = runtime.cpu.as_ptr();
+        (runtime.api.CreateTensorWithDataAsOrtValue)(
+            info,
+            data,
+            bytes,
+            shape.as_ptr().cast(),
+            shape.len(),
+            element,
+            &raw mut value,
+        )
+    };
+    check(runtime.api, status, Doing::Running)?;
+    Ok(value)
+}
+
+fn make_strings(runtime: &Runtime, shape: &[usize], strings: &[Bytes]) -> Result<*mut OrtValue> {
     let api = runtime.api;
+    let element = Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING;
     let create_value = |value| {
-        // SAFETY: the buffer has `bytes` bytes of this element type, and `Input` borrows it as long as the value lives.
+        // SAFETY: the allocator is the library's own, and there are as many dimensions as is said.
         unsafe {
-            let info = runtime.cpu.as_ptr();
-            (api.CreateTensorWithDataAsOrtValue)(
-                info,
-                data,
-                bytes,
-                dims.as_ptr(),
-                dims.len(),
+            (api.CreateTensorAsOrtValue)(
+                runtime.allocator,
+                shape.as_ptr().cast(),
+                shape.len(),
                 element,
                 value,
             )
         }
     };
-    // SAFETY: the function makes a value for its caller.
-    unsafe { create(api, Doing::Running, api.ReleaseValue, create_value) }
-}
-
-fn string_value(
-    runtime: &Runtime,
-    dims: &Dimensions,
-    strings: &[Bytes],
-) -> Result<Owned<OrtValue>> {
-    let api = runtime.api;
-    let element = Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING;
-    // SAFETY: the allocator is the library's own, and the value is made for the caller.
-    let value = unsafe {
-        create(api, Doing::Running, api.ReleaseValue, |value| {
-            (api.CreateTensorAsOrtValue)(
-                runtime.allocator,
-                dims.as_ptr(),
-                dims.len(),
-                element,
-                value,
-            )
-        })?
-    };
+    // SAFETY: the value is made for the caller.
+    let value = unsafe { create(api, Doing::Running, api.ReleaseValue, create_value)? };
     for (index, string) in strings.iter().enumerate() {
         let mut buffer = std::ptr::null_mut();
         // SAFETY: the index is below the number of elements, which is the shape's product (`Tensor::new`). Unlike
@@ -149,16 +171,16 @@ fn string_value(
         // SAFETY: the buffer has room for `string.len()` bytes and is the value's own.
         unsafe { std::ptr::copy_nonoverlapping(string.as_ptr(), buffer.cast(), string.len()) };
     }
-    Ok(value)
+    Ok(value.into_raw())
 }
 
 /// Copies a value that ONNX Runtime made.
-pub(super) fn read_tensor(api: &OrtApi, value: &Owned<OrtValue>) -> Result<Tensor> {
-    let (mut element, mut dims, mut rank) = (0i32, std::ptr::null(), 0usize);
+pub(super) fn read_tensor(api: &OrtApi, value: *const OrtValue) -> Result<Tensor> {
+    let (mut element, mut dims, mut rank) = (0i32, std::ptr::null::<i64>(), 0usize);
     // SAFETY: the value is alive, and the dimensions that are written point into it.
     let status = unsafe {
         (api.GetTensorElementTypeAndShapeDataReference)(
-            value.as_ptr(),
+            value,
             (&raw mut element).cast(),
             &raw mut dims,
             &raw mut rank,
@@ -166,11 +188,7 @@ pub(super) fn read_tensor(api: &OrtApi, value: &Owned<OrtValue>) -> Result<Tenso
     };
     check(api, status, Doing::Running)?;
     // SAFETY: there are `rank` dimensions, which live as long as the value.
-    let shape = unsafe { slice(dims, rank) };
-    let shape: Shape = shape
-        .iter()
-        .map(|dim| usize::try_from(*dim).unwrap_or(0))
-        .collect();
+    let shape = Shape::from_slice(unsafe { slice(dims.cast::<usize>(), rank) });
     let count =
         element_count(&shape).ok_or_else(|| Error::internal("bug: an output's size overflows"))?;
     let dtype = dtype_of(element).ok_or_else(|| {
@@ -181,43 +199,33 @@ pub(super) fn read_tensor(api: &OrtApi, value: &Owned<OrtValue>) -> Result<Tenso
     Tensor::new(shape, read_values(api, value, dtype, count)?)
 }
 
-fn read_values(
-    api: &OrtApi,
-    value: &Owned<OrtValue>,
-    dtype: DType,
-    count: usize,
-) -> Result<Values> {
+fn read_values(api: &OrtApi, value: *const OrtValue, dtype: DType, count: usize) -> Result<Values> {
     if dtype == DType::String {
         return Ok(Values::String(read_strings(api, value, count)?));
     }
     let mut data = std::ptr::null_mut();
     // SAFETY: the value is alive and holds fixed-size elements.
-    check(
-        api,
-        unsafe { (api.GetTensorMutableData)(value.as_ptr(), &raw mut data) },
-        Doing::Running,
-    )?;
+    let status = unsafe { (api.GetTensorMutableData)(value.cast_mut(), &raw mut data) };
+    check(api, status, Doing::Running)?;
     // SAFETY: ONNX Runtime says that `count` elements of this dtype lie there, and nothing writes to them any more.
     Ok(unsafe { copy_values(dtype, data, count) })
 }
 
 /// # Safety
 /// `count` initialised elements of `dtype` lie at `data`.
-unsafe fn copy_values(dtype: DType, data: *const std::ffi::c_void, count: usize) -> Values {
+unsafe fn copy_values(dtype: DType, data: *const c_void, count: usize) -> Values {
     macro_rules! copy {
-        // SAFETY: the contract of this function.
         ($variant:ident) => {
+            // SAFETY: the contract of this function.
             Values::$variant(unsafe { slice(data.cast(), count) }.to_vec())
         };
     }
     match dtype {
-        // SAFETY: the contract of this function. A byte other than 0 or 1 would be no `bool`.
-        DType::Bool => Values::Bool(
-            unsafe { slice(data.cast::<u8>(), count) }
-                .iter()
-                .map(|byte| *byte != 0)
-                .collect(),
-        ),
+        DType::Bool => {
+            // SAFETY: the contract of this function. They are read as bytes: one other than 0 or 1 would be no `bool`.
+            let bytes: &[u8] = unsafe { slice(data.cast(), count) };
+            Values::Bool(bytes.iter().map(|byte| *byte != 0).collect())
+        }
         DType::Int8 => copy!(Int8),
         DType::Int16 => copy!(Int16),
         DType::Int32 => copy!(Int32),
@@ -237,25 +245,16 @@ unsafe fn copy_values(dtype: DType, data: *const std::ffi::c_void, count: usize)
 }
 
 /// Strings of one tensor as parts of one buffer.
-fn read_strings(api: &OrtApi, value: &Owned<OrtValue>, count: usize) -> Result<Vec<Bytes>> {
+fn read_strings(api: &OrtApi, value: *const OrtValue, count: usize) -> Result<Vec<Bytes>> {
     let mut total = 0;
     // SAFETY: the value is alive and holds strings.
-    check(
-        api,
-        unsafe { (api.GetStringTensorDataLength)(value.as_ptr(), &raw mut total) },
-        Doing::Running,
-    )?;
+    let status = unsafe { (api.GetStringTensorDataLength)(value, &raw mut total) };
+    check(api, status, Doing::Running)?;
     let (mut buffer, mut ends) = (vec![0u8; total], vec![0usize; count]);
     // SAFETY: the buffers have the sizes that are passed.
     let status = unsafe {
         let (data, data_len) = (buffer.as_mut_ptr().cast(), buffer.len());
-        (api.GetStringTensorContent)(
-            value.as_ptr(),
-            data,
-            data_len,
-            ends.as_mut_ptr(),
-            ends.len(),
-        )
+        (api.GetStringTensorContent)(value, data, data_len, ends.as_mut_ptr(), ends.len())
     };
     check(api, status, Doing::Running)?;
     // What was written are the starts; each string ends where the next one starts.
@@ -291,11 +290,8 @@ pub(super) fn read_element(
 ) -> Result<i32> {
     let mut element = 0i32;
     // SAFETY: the info is alive; the element type is read as a number.
-    check(
-        api,
-        unsafe { (api.GetTensorElementType)(info, (&raw mut element).cast()) },
-        doing,
-    )?;
+    let status = unsafe { (api.GetTensorElementType)(info, (&raw mut element).cast()) };
+    check(api, status, doing)?;
     Ok(element)
 }
 
@@ -306,17 +302,11 @@ pub(super) fn read_dimensions(
 ) -> Result<SmallVec<[i64; 8]>> {
     let mut rank = 0;
     // SAFETY: the info is alive.
-    check(
-        api,
-        unsafe { (api.GetDimensionsCount)(info, &raw mut rank) },
-        doing,
-    )?;
+    let status = unsafe { (api.GetDimensionsCount)(info, &raw mut rank) };
+    check(api, status, doing)?;
     let mut dims = SmallVec::from_elem(0, rank);
     // SAFETY: there is room for `rank` dimensions.
-    check(
-        api,
-        unsafe { (api.GetDimensions)(info, dims.as_mut_ptr(), rank) },
-        doing,
-    )?;
+    let status = unsafe { (api.GetDimensions)(info, dims.as_mut_ptr(), rank) };
+    check(api, status, doing)?;
     Ok(dims)
 }

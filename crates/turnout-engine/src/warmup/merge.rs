@@ -19,10 +19,12 @@ const TOLERANCE: f64 = 1e-5;
 /// Why the requests of this model must be executed alone, in words. Not having been shown in time is a reason.
 pub(super) fn show(
     model: &dyn Model,
+    row_us: &[(usize, f32)],
     limits: &Limits,
     now: &dyn Fn() -> Instant,
 ) -> Result<String, String> {
-    let start = now();
+    let deadline = now() + limits.merge;
+    refuse_long(model, row_us, limits)?;
     for (index, signature) in model.signatures().iter().enumerate() {
         if !signature.has_batch_dimension() {
             return Err(format!(
@@ -31,8 +33,8 @@ pub(super) fn show(
             ));
         }
         let mut varies = false;
-        for (pair, (rows, more_rows)) in PAIRS.into_iter().enumerate() {
-            if now().saturating_duration_since(start) > limits.merge {
+        for (pair, rows) in PAIRS.into_iter().enumerate() {
+            if now() > deadline {
                 return Err(format!("not shown within {} ms", limits.merge.as_millis()));
             }
             let case = Case {
@@ -40,7 +42,7 @@ pub(super) fn show(
                 index,
                 signature,
                 seed: 2 * pair as u64,
-                rows: [rows, more_rows],
+                rows,
             };
             varies |= case
                 .show()
@@ -56,19 +58,32 @@ pub(super) fn show(
     Ok("merged and separate calls agreed within 1e-5 on generated rows".to_owned())
 }
 
+/// Spares a load the calls of a model so slow that they could not be done in time.
+fn refuse_long(model: &dyn Model, row_us: &[(usize, f32)], limits: &Limits) -> Result<(), String> {
+    let calls = model.signatures().len() * PAIRS.len() * 3;
+    let row_ms = row_us.first().map_or(0.0, |(_, micros)| *micros / 1e3);
+    if row_ms * calls as f32 <= limits.merge.as_secs_f32() * 1e3 {
+        return Ok(());
+    }
+    Err(format!(
+        "not shown within {} ms: one row takes {row_ms:.0} ms",
+        limits.merge.as_millis()
+    ))
+}
+
 /// One merged call and the two that it stands for.
 struct Case<'model> {
     model: &'model dyn Model,
     index: usize,
     signature: &'model Signature,
     seed: u64,
-    rows: [usize; 2],
+    rows: (usize, usize),
 }
 
 impl Case<'_> {
     /// Whether the rows of some output differ, so that a mix-up of rows would have been seen.
     fn show(&self) -> Result<bool, String> {
-        let [rows, more_rows] = self.rows;
+        let (rows, more_rows) = self.rows;
         let sizes = format!("{rows}+{more_rows} rows");
         let failed = |error: turnout_core::Error| format!("{sizes}: {error}");
         let first = generate::inputs(self.signature, rows, self.seed).map_err(failed)?;

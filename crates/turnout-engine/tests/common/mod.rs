@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
+use bytes::Bytes;
 use turnout_core::event::LogLevel;
-use turnout_core::snapshot::{ArtifactSpec, EngineSpec};
+use turnout_core::snapshot::{ArtifactSpec, EngineSpec, FileSpec};
 use turnout_core::{Result, Tensor, Values};
 use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
@@ -92,4 +94,132 @@ pub(crate) fn tensor(shape: &[usize], values: Values) -> Tensor {
 
 pub(crate) fn floats(shape: &[usize], values: &[f32]) -> Tensor {
     tensor(shape, Values::Float32(values.to_vec()))
+}
+
+pub(crate) fn strings(shape: &[usize], values: &[&[u8]]) -> Tensor {
+    tensor(
+        shape,
+        Values::String(
+            values
+                .iter()
+                .map(|value| Bytes::copy_from_slice(value))
+                .collect(),
+        ),
+    )
+}
+
+/// The answer of a fixture's default signature.
+pub(crate) fn run(name: &str, inputs: impl IntoIterator<Item = Tensor>) -> Vec<Tensor> {
+    let answer = load(name).run(0, inputs.into_iter().collect());
+    answer.unwrap_or_else(|error| panic!("`{name}` runs: {error}"))
+}
+
+/// A folder of one test, removed at its end.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path =
+            std::env::temp_dir().join(format!("turnout-engine-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("makes");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Files of `source` that are to be copied to `copy`.
+pub(crate) fn copied(source: &Path, entry: &str, names: &[&str], copy: &Path) -> ArtifactSpec {
+    let size_bytes = |name: &str| source.join(name).metadata().expect("exists").len();
+    let file = |name: &&str| FileSpec {
+        name: (*name).to_owned(),
+        size_bytes: size_bytes(name),
+        sha256: None,
+    };
+    ArtifactSpec {
+        path: source.to_owned(),
+        entry: entry.to_owned(),
+        private_copy: Some(copy.to_owned()),
+        files: names.iter().map(file).collect(),
+    }
+}
+
+/// A model file of two square matrices, `width` rows each, written by hand: too large to be committed.
+pub(crate) fn large_model(width: usize) -> Vec<u8> {
+    let matrix = |name: &str, modulus: usize| {
+        let dims: Vec<u8> = [width, width]
+            .iter()
+            .flat_map(|dim| number(1, *dim))
+            .collect();
+        let weights = (0..width * width)
+            .flat_map(|index| ((index % modulus) as f32 / modulus as f32).to_le_bytes());
+        let weights: Vec<u8> = weights.collect();
+        bytes(
+            5,
+            &[
+                dims,
+                number(2, 1),
+                bytes(8, name.as_bytes()),
+                bytes(9, &weights),
+            ]
+            .concat(),
+        )
+    };
+    let multiply = |left: &str, right: &str, product: &str| {
+        let names = [
+            bytes(1, left.as_bytes()),
+            bytes(1, right.as_bytes()),
+            bytes(2, product.as_bytes()),
+        ];
+        bytes(1, &[names.concat(), bytes(4, b"MatMul")].concat())
+    };
+    let value = |field: u8, name: &str| {
+        let dims = [bytes(1, &bytes(2, b"batch")), bytes(1, &number(1, width))].concat();
+        let kind = bytes(1, &[number(1, 1), bytes(2, &dims)].concat());
+        bytes(
+            field,
+            &[bytes(1, name.as_bytes()), bytes(2, &kind)].concat(),
+        )
+    };
+    let nodes = [multiply("x", "w", "h"), multiply("h", "v", "y")].concat();
+    let graph = [
+        nodes,
+        bytes(2, b"large"),
+        matrix("w", 97),
+        matrix("v", 89),
+        value(11, "x"),
+        value(12, "y"),
+    ]
+    .concat();
+    [number(1, 8), bytes(7, &graph), bytes(8, &number(2, 13))].concat()
+}
+
+/// A protobuf field of a number.
+fn number(field: u8, value: usize) -> Vec<u8> {
+    [vec![field << 3], varint(value)].concat()
+}
+
+/// A protobuf field of bytes, a string or a message.
+fn bytes(field: u8, value: &[u8]) -> Vec<u8> {
+    [vec![field << 3 | 2], varint(value.len()), value.to_vec()].concat()
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    while value >= 0x80 {
+        encoded.push((value & 0x7F) as u8 | 0x80);
+        value >>= 7;
+    }
+    encoded.push(value as u8);
+    encoded
 }
