@@ -81,9 +81,11 @@ fn a_library_that_is_not_there_names_what_to_install() {
     assert_eq!(error.hint(), Some("pip install 'turnout[onnx]'"));
 }
 
+type Dims = &'static [Option<usize>];
+
 #[test]
 fn a_graph_describes_itself_under_its_own_names() {
-    let cases: [(&str, &[Option<usize>], &[Option<usize>]); 4] = [
+    let cases: [(&str, Dims, Dims); 4] = [
         ("linear", &[None, Some(4)], &[None, Some(3)]),
         ("scalar", &[], &[]),
         ("fixed", &[Some(2), Some(3)], &[Some(2), Some(3)]),

@@ -119,7 +119,8 @@ fn rows_that_do_not_look_at_each_other_are_mergeable() {
 
 #[test]
 fn rows_that_look_at_each_other_are_not() {
-    let cases: [(&str, fn(Vec<f32>) -> Vec<f32>); 4] = [
+    type Rows = fn(Vec<f32>) -> Vec<f32>;
+    let cases: [(&str, Rows); 4] = [
         ("the mean row is taken away", |rows| {
             let mean = rows.iter().sum::<f32>() / rows.len() as f32;
             rows.iter().map(|row| row - mean).collect()

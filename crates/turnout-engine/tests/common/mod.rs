@@ -34,7 +34,7 @@ pub(crate) fn sink() -> LogSink {
         LINES
             .lock()
             .expect("not poisoned")
-            .push((level, line.to_owned()))
+            .push((level, line.to_owned()));
     })
 }
 
@@ -217,9 +217,9 @@ fn bytes(field: u8, value: &[u8]) -> Vec<u8> {
 fn varint(mut value: usize) -> Vec<u8> {
     let mut encoded = Vec::new();
     while value >= 0x80 {
-        encoded.push((value & 0x7F) as u8 | 0x80);
+        encoded.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    encoded.push(value as u8);
+    encoded.push(value.to_le_bytes()[0]);
     encoded
 }
