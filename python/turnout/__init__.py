@@ -11,9 +11,12 @@ from turnout.errors import RuntimeMissingError
 _HOMES = {
     "AsyncClient": "turnout.client.asynchronous",
     "Client": "turnout.client.blocking",
+    "Model": "turnout.inprocess",
     "Prediction": "turnout.prediction",
+    "Server": "turnout.server",
     "TurnoutError": "turnout.errors",
     "__version__": "turnout._dataplane",
+    "load": "turnout.inprocess",
 }
 
 __all__ = tuple(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]  # the stub spells them out

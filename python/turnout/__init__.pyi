@@ -2,6 +2,9 @@ from turnout._dataplane import __version__ as __version__
 from turnout.client.asynchronous import AsyncClient as AsyncClient
 from turnout.client.blocking import Client as Client
 from turnout.errors import TurnoutError as TurnoutError
+from turnout.inprocess import Model as Model
+from turnout.inprocess import load as load
 from turnout.prediction import Prediction as Prediction
+from turnout.server import Server as Server
 
-__all__ = ["AsyncClient", "Client", "Prediction", "TurnoutError", "__version__"]
+__all__ = ["AsyncClient", "Client", "Model", "Prediction", "Server", "TurnoutError", "__version__", "load"]

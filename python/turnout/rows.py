@@ -50,6 +50,8 @@ def answer_rows(prediction: Prediction) -> Iterator[dict[str, Any]]:
 def _json_values(array: NDArray[Any]) -> Any:
     if array.dtype.kind == "c":
         return array.astype(str).tolist()
+    if array.dtype.name in ("float16", "float32"):
+        return array.astype(np.str_).astype(np.float64).tolist()  # the shortest text that means the same: 0.1
     if array.dtype.kind == "O":
         texts = [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in array.reshape(-1)]
         return np.array(texts, dtype=object).reshape(array.shape).tolist()

@@ -45,6 +45,16 @@ def find_library(engine: str) -> Path:
     return found
 
 
+def check_any() -> None:
+    """Checks that there is something to execute models with.
+
+    Raises:
+        RuntimeMissingError: no runtime is installed; the hint has the command for the first one.
+    """
+    if all(find_installed(runtime) is None for runtime in RUNTIMES):
+        find_library(RUNTIMES[0].engine)
+
+
 def find_installed(runtime: Runtime) -> Path | None:
     """Returns the runtime's shared library, or None where its package is not installed or has none."""
     spec = importlib.util.find_spec(runtime.module)

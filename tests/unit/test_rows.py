@@ -65,6 +65,11 @@ def test_answers_are_rows_where_the_outputs_share_them() -> None:
     assert list(answer_rows(prediction)) == [{"label": "a", "score": [0.5]}, {"label": "b", "score": [1.0]}]
 
 
+def test_numbers_are_as_short_as_they_can_be() -> None:
+    outputs = {"y": np.array([0.1, np.inf], np.float32)}
+    assert list(answer_rows(Prediction("m", 1, outputs))) == [{"y": 0.1}, {"y": float("inf")}]
+
+
 def test_answers_without_rows_are_one_record() -> None:
     outputs = {"total": np.array(3.0), "z": np.array([1j], np.complex64)}
     assert list(answer_rows(Prediction("m", 1, outputs))) == [{"total": 3.0, "z": ["1j"]}]

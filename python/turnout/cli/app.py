@@ -8,8 +8,14 @@ from typing import Any
 import typer
 
 from turnout.cli import completion, config, exit_codes
+from turnout.cli.demo import demo
 from turnout.cli.doctor import doctor
+from turnout.cli.inspect_file import inspect_file
+from turnout.cli.list_models import list_models
 from turnout.cli.output import note, print_line, report_error
+from turnout.cli.predict import predict
+from turnout.cli.rollback import rollback
+from turnout.cli.serve import serve
 from turnout.errors import ConfigError, InternalError, RuntimeMissingError, TurnoutError
 
 # Plain help texts: with rich they would take 0.2 s longer to appear. And no options at this level, `--help` included:
@@ -25,7 +31,13 @@ app = typer.Typer(
 )
 _COMMAND_SETTINGS = {"help_option_names": ["--help"]}
 
+app.command(context_settings=_COMMAND_SETTINGS)(serve)
+app.command(context_settings=_COMMAND_SETTINGS)(predict)
+app.command("inspect", context_settings=_COMMAND_SETTINGS)(inspect_file)
+app.command("list", context_settings=_COMMAND_SETTINGS)(list_models)
+app.command(context_settings=_COMMAND_SETTINGS)(rollback)
 app.command(context_settings=_COMMAND_SETTINGS)(doctor)
+app.command(context_settings=_COMMAND_SETTINGS)(demo)
 app.command(context_settings=_COMMAND_SETTINGS)(completion.completion)
 app.add_typer(config.app, name="config")
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
-from turnout import _dataplane
 from turnout.client.exchange import Answer
 from turnout.errors import InternalError, TurnoutError, UnavailableError, error_classes
 
@@ -18,22 +17,36 @@ def _classes() -> Mapping[str, type[TurnoutError]]:
     return error_classes()
 
 
-@cache
-def _codes_by_status() -> tuple[Mapping[int, str], Mapping[str, str]]:
-    """The first code of each HTTP and gRPC status in the catalogue: what a server of another make may have meant."""
-    http: dict[int, str] = {}
-    grpc: dict[str, str] = {}
-    for slug, _, _, http_status, grpc_status, _ in _dataplane.list_error_codes():
-        http.setdefault(http_status, slug)
-        grpc.setdefault(grpc_status, slug)
-    return http, grpc
+# What is meant where no catalogue code came along: by a proxy, by grpcio itself, by a server of another make.
+_HTTP_CODES = {
+    400: "invalid_input",
+    404: "model_not_found",
+    408: "deadline_exceeded",
+    413: "request_too_large",
+    429: "overloaded",
+    499: "cancelled",
+    501: "unsupported",
+    502: "unavailable",
+    503: "unavailable",
+    504: "deadline_exceeded",
+}
+_GRPC_CODES = {
+    "CANCELLED": "cancelled",
+    "DEADLINE_EXCEEDED": "deadline_exceeded",
+    "FAILED_PRECONDITION": "signature_not_found",
+    "INVALID_ARGUMENT": "invalid_input",
+    "NOT_FOUND": "model_not_found",
+    "RESOURCE_EXHAUSTED": "overloaded",
+    "UNAVAILABLE": "unavailable",
+    "UNIMPLEMENTED": "unsupported",
+}
 
 
 def rest_failure(status: int, answer: Answer) -> TurnoutError:
     """Makes the exception for an answer whose HTTP status is not 200."""
     document = _error_document(answer.body)
     message = str(document.get("error") or f"the server answered with the HTTP status: {status}")
-    code = answer.headers.get(CODE_HEADER) or _codes_by_status()[0].get(status)
+    code = answer.headers.get(CODE_HEADER) or _HTTP_CODES.get(status)
     hint = document.get("hint")
     return _failure(code, message, answer.headers, str(hint) if hint else None)
 
@@ -46,7 +59,7 @@ def grpc_failure(status: str, message: str, metadata: Mapping[str, str]) -> Turn
         message: the status's details.
         metadata: trailing metadata by lower-case name.
     """
-    code = metadata.get(CODE_HEADER) or _codes_by_status()[1].get(status)
+    code = metadata.get(CODE_HEADER) or _GRPC_CODES.get(status)
     return _failure(code, message or f"the server answered with the gRPC status: {status}", metadata, None)
 
 

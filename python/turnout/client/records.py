@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from turnout.errors import SignatureNotFoundError
-from turnout.types import DEFAULT_SIGNATURE, Signature
+from turnout.signatures import choose_signature
+from turnout.types import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,4 @@ class ModelMetadata:
         Raises:
             SignatureNotFoundError: the version has none of that name.
         """
-        by_name = {signature.name: signature for signature in self.signatures}
-        if name in (None, "") and self.signatures:
-            return by_name.get(DEFAULT_SIGNATURE, self.signatures[0])
-        if name in by_name:
-            return by_name[name]
-        listed = ", ".join(f"`{known}`" for known in by_name) or "none"
-        raise SignatureNotFoundError(
-            f"model `{self.model}` version {self.version} has no signature of that name: expected one of {listed},"
-            f" got `{name}`"
-        )
+        return choose_signature(self.model, self.version, self.signatures, name)

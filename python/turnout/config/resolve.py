@@ -85,6 +85,7 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     machine: Machine | None = None,
     home: Path | None = None,
+    search: bool = True,
 ) -> Config:
     """Reads every source but the models' own files.
 
@@ -95,13 +96,14 @@ def load_config(
         environ: the environment; the process's own when not given.
         machine: what the defaults are sized to; this machine when not given.
         home: the user's home folder.
+        search: whether to look for a file that was not given.
 
     Raises:
         ConfigError: a source is wrong.
     """
     environ = os.environ if environ is None else environ
     home = home or Path.home()
-    path = find_file(file, environ, home)
+    path = find_file(file, environ, home) if search else file
     document = read_toml(path) if path is not None else {}
     tables = document.pop("models", {})
     layers = [

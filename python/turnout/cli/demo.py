@@ -1,0 +1,17 @@
+"""`turnout demo`."""
+
+from typing import Annotated
+
+import typer
+
+from turnout.cli.output import print_line
+
+
+def demo(
+    quick: Annotated[bool, typer.Option("--quick", help="The packaged model, a few seconds; the default.")] = False,
+) -> None:
+    """Serve the packaged iris model on free ports, ask it over REST and gRPC, and show how to go on."""
+    from turnout import quick as quick_demo
+
+    del quick  # there is no other demonstration yet
+    quick_demo.run(print_line)

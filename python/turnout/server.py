@@ -1,0 +1,118 @@
+"""`turnout.Server`: a server inside a Python program."""
+
+import os
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from turnout.config.resolve import load_config
+from turnout.lifecycle.status import Status
+from turnout.repository.layout import classify_path
+from turnout.serving import Serving
+
+READY_TIMEOUT_S = 60.0
+
+
+class Server:
+    """Serves models over REST and gRPC from this process, as `turnout serve` does from its own.
+
+    Several can run in one process, and in any thread. It takes no signals: stop it with `stop`, or leave the `with`
+    block. At the end of the interpreter what still runs is stopped at once.
+
+    Args:
+        source: a model file, a model's folder or a repository.
+        name: the model's name; None takes that of the file or folder.
+        host: address that the ports are bound to.
+        rest_port: TCP port of REST; 0 takes a free one.
+        grpc_port: TCP port of gRPC; 0 takes a free one.
+        settings: further settings of the server, by the names that `turnout.toml` has for them.
+        model_settings: settings of every model, likewise.
+        config: an operator's `turnout.toml`; without it neither a file nor `TURNOUT_` variables are read.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit.
+        RepositoryError: nothing is there that could be served.
+
+    Example:
+        >>> with turnout.Server("iris.onnx") as server:
+        ...     server.wait_ready()
+        ...     turnout.Client(server.rest_url).predict("iris", [[5.1, 3.5, 1.4, 0.2]])
+    """
+
+    def __init__(
+        self,
+        source: str | PathLike[str],
+        *,
+        name: str | None = None,
+        host: str | None = None,
+        rest_port: int = 0,
+        grpc_port: int = 0,
+        settings: Mapping[str, object] | None = None,
+        model_settings: Mapping[str, object] | None = None,
+        config: str | PathLike[str] | None = None,
+    ) -> None:
+        flags = {**(settings or {}), "host": host, "rest_port": rest_port, "grpc_port": grpc_port}
+        loaded = load_config(
+            file=None if config is None else Path(config),
+            flags={key: value for key, value in flags.items() if value is not None},
+            model_flags=model_settings,
+            environ={key: value for key, value in os.environ.items() if not key.startswith("TURNOUT_")},
+            search=False,
+        )
+        self._serving = Serving([classify_path(Path(source), name)], loaded)
+
+    @property
+    def rest_url(self) -> str:
+        """Where REST listens, for `turnout.Client`; empty before the start."""
+        return self._serving.rest_url
+
+    @property
+    def grpc_url(self) -> str:
+        """Where gRPC listens, for `turnout.Client`; empty before the start."""
+        return self._serving.grpc_url
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC listens, as `HOST:PORT` or `unix:PATH`, which gRPC libraries take; empty before the start."""
+        return self._serving.grpc_address
+
+    def start(self) -> Self:
+        """Opens the listeners and begins to load; returns before anything is loaded.
+
+        Raises:
+            AddressInUseError: a port is taken.
+        """
+        self._serving.start()
+        return self
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> Self:
+        """Waits until requests are answered.
+
+        Raises:
+            TurnoutError: no model could be loaded, with the code and cause of the first failure.
+            DeadlineExceededError: it is still loading.
+        """
+        self._serving.wait_ready(timeout_s)
+        return self
+
+    def status(self) -> Status:
+        """Returns what is loaded and what is wrong; never blocks."""
+        return self._serving.status()
+
+    def stop(self) -> bool:
+        """Finishes what is in flight and stops; idempotent.
+
+        Returns:
+            Whether every request was finished within `drain_timeout_ms`.
+        """
+        return self._serving.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
