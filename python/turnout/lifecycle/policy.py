@@ -25,6 +25,7 @@ class VersionView:
         retry_at_ms: when a failed load may be tried again.
         held: whether it must not be loaded just now for a reason that passes.
         outdated: whether it is loaded with other settings than it should be.
+        reloading: whether it is being loaded a second time.
     """
 
     version: int
@@ -35,6 +36,7 @@ class VersionView:
     retry_at_ms: int = 0
     held: bool = False
     outdated: bool = False
+    reloading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ def decide(model: ModelView, settings: ModelSettings, now_ms: int) -> Action | N
     """Returns the next step for one model, or None where everything is as it should be or on its way.
 
     What a caller may rely on: only an AVAILABLE version is ever served; the default is never unloaded; a version that
-    is wanted is never unloaded; with availability first the last AVAILABLE version of a model goes only when it left the
-    repository and no other is wanted; at most one version of a model is being loaded.
+    is wanted is never unloaded; with availability first the last AVAILABLE version of a model goes only when it left
+    the repository and no other is wanted; at most one version of a model is being loaded.
 
     Args:
         model: what is known.
@@ -107,14 +109,14 @@ def decide(model: ModelView, settings: ModelSettings, now_ms: int) -> Action | N
         now_ms: the clock that `retry_at_ms` is on.
     """
     wanted = wanted_versions(model, settings)
-    leaving = {view.version for view in model.versions if _may_leave(view, model, wanted, settings)}
+    leaving = {view.version for view in model.versions if _may_leave(view, model, wanted, settings, now_ms)}
     best = _best_default(model, settings, leaving)
     if best is not None and best != model.default:
         return Serve(best)
     if model.default is not None and (model.default in leaving or not _is_available(model, model.default)):
         return Retire(model.default)
-    for version in sorted(leaving):
-        return Unload(version)
+    if leaving:
+        return Unload(min(leaving))
     return _next_load(model, wanted, settings, now_ms)
 
 
@@ -165,7 +167,9 @@ def _pin_first(newest_first: list[VersionView], pin: int | None) -> list[Version
     return sorted(newest_first, key=lambda view: view.version > pin)
 
 
-def _may_leave(view: VersionView, model: ModelView, wanted: tuple[int, ...], settings: ModelSettings) -> bool:
+def _may_leave(
+    view: VersionView, model: ModelView, wanted: tuple[int, ...], settings: ModelSettings, now_ms: int
+) -> bool:
     if view.state not in _IN_MEMORY or view.version in wanted:
         return False
     ready = [_is_available(model, version) for version in wanted]
@@ -174,7 +178,8 @@ def _may_leave(view: VersionView, model: ModelView, wanted: tuple[int, ...], set
     if view.state is VersionState.LOADING or not wanted:
         return False  # a load is let finish, or a stream of new versions would never let one serve
     if settings.swap == "memory_first":
-        return True
+        others = [other for other in model.versions if other.version in wanted and other.state not in _IN_MEMORY]
+        return all(_may_load(other, now_ms) for other in others)
     return all(ready) and not (settings.keep_previous and view.version == model.previous)
 
 
@@ -199,20 +204,23 @@ def _is_available(model: ModelView, version: int) -> bool:
 
 def _next_load(model: ModelView, wanted: tuple[int, ...], settings: ModelSettings, now_ms: int) -> Action | None:
     views = {view.version: view for view in model.versions}
-    if any(view.state is VersionState.LOADING for view in model.versions):
+    if any(view.state is VersionState.LOADING or view.reloading for view in model.versions):
         return None
     if settings.swap == "memory_first" and any(_takes_memory(view, wanted) for view in model.versions):
         return None
     for version in wanted:
-        view = views[version]
-        is_due = not view.failed or view.retry_at_ms <= now_ms
-        if view.state in (VersionState.START, VersionState.END) and view.loadable and is_due and not view.held:
+        if _may_load(views[version], now_ms):
             return Load(version)
     for view in model.versions:
         may_reload = view.state is VersionState.AVAILABLE and view.loadable and not view.held
         if view.outdated and may_reload and settings.swap == "availability_first":
             return Reload(view.version)
     return None
+
+
+def _may_load(view: VersionView, now_ms: int) -> bool:
+    is_out = view.state in (VersionState.START, VersionState.END)
+    return is_out and view.loadable and not view.held and (not view.failed or view.retry_at_ms <= now_ms)
 
 
 def _takes_memory(view: VersionView, wanted: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The states of a version and the moves between them, as data. The names are those of TensorFlow Serving's status API."""
+"""The states of a version and the moves between them, as data; the names are those of TensorFlow Serving's status."""
 
 from collections.abc import Mapping
 from enum import StrEnum

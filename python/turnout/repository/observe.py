@@ -40,22 +40,24 @@ class Observer:
         self._stillness: dict[int, Stillness] = {}
         self._hashes: dict[FileKey, HashResult] = {}
         self._versions: Mapping[int, ScannedVersion] = {}
+        self._seen_ms = 0
 
-    def see(self, model: ScannedModel, started_ns: int | None, now_ms: int) -> None:
+    def see(self, model: ScannedModel, started_ns: int | None, seen_ms: int) -> None:
         """Takes in a scan that could read the model's folder.
 
         Args:
             model: as it stands on disk.
             started_ns: when the scan began, since the epoch; None where the file system's times are not to be trusted.
-            now_ms: the monotonic clock.
+            seen_ms: when it began, on the monotonic clock.
         """
         stillness: dict[int, Stillness] = {}
         for number, version in model.versions.items():
             quiet_ms = None
             if started_ns is not None and version.changed_ns > 0:
                 quiet_ms = (started_ns - version.changed_ns) // 1_000_000
-            stillness[number] = track(self._stillness.get(number), version.fingerprint(), quiet_ms, now_ms)
+            stillness[number] = track(self._stillness.get(number), version.fingerprint(), quiet_ms, seen_ms)
         self._stillness = stillness
+        self._seen_ms = seen_ms
         self._versions = model.versions
         folders = {version.path for version in model.versions.values()}
         self._hashes = {
@@ -70,13 +72,13 @@ class Observer:
         former = {key: result for key, result in self._hashes.items() if key.path not in paths}
         self._hashes = {**former, **hashes}
 
-    def versions(self, now_ms: int) -> dict[int, ObservedVersion]:
-        """Judges every version as it stands now."""
-        return {number: self._judge(version, now_ms) for number, version in self._versions.items()}
+    def versions(self) -> dict[int, ObservedVersion]:
+        """Judges every version as the last scan saw it: time alone, without another look, settles nothing."""
+        return {number: self._judge(version) for number, version in self._versions.items()}
 
-    def _judge(self, version: ScannedVersion, now_ms: int) -> ObservedVersion:
+    def _judge(self, version: ScannedVersion) -> ObservedVersion:
         stillness = self._stillness[version.version]
-        judgement = judge(version, stillness, self._hashes, self._settle_ms, now_ms)
+        judgement = judge(version, stillness, self._hashes, self._settle_ms, self._seen_ms)
         return ObservedVersion(version, stillness.fingerprint, judgement)
 
 

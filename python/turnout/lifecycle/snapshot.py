@@ -1,0 +1,106 @@
+"""Builds what the data plane is told: the whole desired state, as `docs/concepts/seam.md` describes it. Pure."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from turnout.lifecycle.artifact import ResolvedArtifact
+from turnout.lifecycle.readiness import Readiness
+from turnout.lifecycle.records import Fault, ModelRecord, Servable, VersionRecord
+from turnout.lifecycle.settings import ServableSettings
+from turnout.lifecycle.state import VersionState
+from turnout.types import JsonValue
+
+
+def build_snapshot(models: Iterable[ModelRecord], readiness: Readiness, copies: Path) -> dict[str, JsonValue]:
+    """Returns the snapshot without its sequence number: equal ones need not be applied twice.
+
+    Args:
+        models: everything that is known.
+        readiness: whether requests may come.
+        copies: folder for private copies of artifacts, each in a subfolder of its own.
+    """
+    ordered = sorted(models, key=lambda model: model.name)
+    servables: list[JsonValue] = [
+        _servable(record, servable, copies)
+        for model in ordered
+        for _, record in sorted(model.versions.items())
+        for servable in (record.current, record.loading)
+        if servable is not None and servable.artifact is not None
+    ]
+    return {
+        "ready": {"ready": readiness.ready, "reason": readiness.reason},
+        "servables": servables,
+        "models": [_model(model) for model in ordered],
+    }
+
+
+def _servable(record: VersionRecord, servable: Servable, copies: Path) -> JsonValue:
+    assert servable.artifact is not None
+    return servable_json(servable.id, record.model, record.version, servable.artifact, servable.settings, copies)
+
+
+def servable_json(
+    number: int, model: str, version: int, artifact: ResolvedArtifact, settings: ServableSettings, copies: Path
+) -> JsonValue:
+    """Returns the part of a snapshot that says what to load.
+
+    Args:
+        number: the servable's number, never used twice in one data plane.
+        model: the model's name.
+        version: the version's number.
+        artifact: what it is made of.
+        settings: what it is loaded with.
+        copies: folder for private copies, each in a subfolder of its own.
+    """
+    return {
+        "id": number,
+        "model": model,
+        "version": version,
+        "engine": {"kind": artifact.engine, "library": str(artifact.library)},
+        "artifact": {
+            "path": str(artifact.path),
+            "entry": artifact.entry,
+            "private_copy": str(copies / str(number)) if artifact.needs_copy else None,
+            "files": [{"name": f.name, "size_bytes": f.size_bytes, "sha256": f.sha256} for f in artifact.files],
+        },
+        "signatures": [signature.to_json() for signature in artifact.signatures],
+        "settings": {
+            "merge": settings.merge,
+            "max_batch_rows": settings.max_batch_rows,
+            "max_queue": settings.max_queue,
+            "intra_op_threads": settings.intra_op_threads,
+            "sample": str(artifact.sample) if artifact.sample is not None else None,
+        },
+    }
+
+
+def _model(model: ModelRecord) -> JsonValue:
+    serving = None if model.default is None else model.versions[model.default].current
+    shown = [record for _, record in sorted(model.versions.items(), reverse=True) if is_shown(record)]
+    return {
+        "name": model.name,
+        "default": None if serving is None else serving.id,
+        "labels": dict[str, JsonValue](sorted(model.settings.labels.items())),
+        "versions": [_version(record) for record in shown],
+    }
+
+
+def is_shown(record: VersionRecord) -> bool:
+    """Returns whether people are told of a version: one that was never wanted is just a folder."""
+    return record.wanted or record.state is not VersionState.START or record.fault is not None
+
+
+def _version(record: VersionRecord) -> JsonValue:
+    routable = record.current if record.state is VersionState.AVAILABLE else None
+    return {
+        "version": record.version,
+        "servable": None if routable is None else routable.id,
+        "state": record.state.value,
+        "error_code": "" if record.fault is None else record.fault.code,
+        "error_message": "" if record.fault is None else fault_text(record.fault),
+    }
+
+
+def fault_text(fault: Fault) -> str:
+    """Returns cause and remedy in one text, for places that have no field for the remedy."""
+    return f"{fault.message}\nhint: {fault.hint}" if fault.hint else fault.message
