@@ -1,0 +1,1 @@
+"""How artifacts were saved: one file per framework recognises them; nothing here imports a framework or numpy."""

@@ -1,0 +1,116 @@
+"""What a version in a repository is made of: which files, opened by which runtime. Loads nothing."""
+
+from pathlib import Path, PurePosixPath
+
+from turnout.errors import ArtifactInvalidError, FlavorUnknownError, TurnoutError
+from turnout.flavors.base import Detection
+from turnout.flavors.onnx_wire import read_summary
+from turnout.flavors.registry import detect
+from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
+from turnout.repository.manifest import Manifest, is_inner_name
+from turnout.runtimes import find_library
+
+ENTRY_NAME = "model.onnx"
+"""The file that a version without a manifest is expected to hold, and what a pushed model is called."""
+
+
+def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
+    """Finds out what a version is made of.
+
+    Args:
+        path: the version's folder, or its file.
+        manifest: what the version says about itself, if it does.
+
+    Raises:
+        ArtifactInvalidError: a file is missing, or not of the size that the manifest says.
+        FlavorUnknownError: there is nothing in the folder that an engine opens.
+        RuntimeMissingError: the runtime is not installed.
+    """
+    if manifest is not None:
+        return _from_manifest(path, manifest)
+    folder, entry = (path, _find_entry(path)) if path.is_dir() else (path.parent, path)
+    found = detect(entry)
+    if found.flavor != "onnx":
+        raise _refuse(entry, found)
+    names = [entry.name, *external_files(entry)]
+    files = tuple(ResolvedFile(name, _size_bytes(folder / name, name, entry), None) for name in names)
+    return ResolvedArtifact("onnx", find_library("onnx"), folder, entry.name, files, needs_copy=len(files) > 1)
+
+
+def external_files(entry: Path) -> list[str]:
+    """Returns the files beside an ONNX file that hold tensors of it.
+
+    Raises:
+        ArtifactInvalidError: the file is no ONNX file, or a tensor lies outside of its folder.
+    """
+    names = [str(PurePosixPath(name)) for name in read_summary(entry).external_files]
+    for name in names:
+        if not is_inner_name(name):
+            raise ArtifactInvalidError(f"a tensor of `{entry}` lies outside of its folder: `{name}`")
+    return names
+
+
+def _from_manifest(folder: Path, manifest: Manifest) -> ResolvedArtifact:
+    for file in manifest.files:
+        size_bytes = _size_bytes(folder / file.name, file.name, folder)
+        if size_bytes != file.size_bytes:
+            message = (
+                f"a file has another size than its manifest says: expected {file.size_bytes} bytes, got {size_bytes}"
+            )
+            raise ArtifactInvalidError(f"{message}: `{folder / file.name}`")
+    return ResolvedArtifact(
+        engine=manifest.engine,
+        library=find_library(manifest.engine),
+        path=folder,
+        entry=manifest.entry,
+        files=tuple(ResolvedFile(file.name, file.size_bytes, file.sha256) for file in manifest.files),
+        needs_copy=len(manifest.files) > 1,
+        signatures=manifest.signatures,
+    )
+
+
+def _find_entry(folder: Path) -> Path:
+    """Returns `model.onnx`, or the only ONNX file of the folder."""
+    expected = folder / ENTRY_NAME
+    if expected.is_file():
+        return expected
+    models = sorted(path for path in folder.glob("*.onnx") if path.is_file() and not path.name.startswith("."))
+    if len(models) == 1:
+        return models[0]
+    if models:
+        got = ", ".join(f"`{path.name}`" for path in models)
+        raise FlavorUnknownError(
+            f"the folder holds several models: expected one, or `{ENTRY_NAME}`, got {got}: `{folder}`"
+        )
+    raise _explain_folder(folder)
+
+
+def _explain_folder(folder: Path) -> TurnoutError:
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        try:
+            found = detect(path)
+        except FlavorUnknownError:
+            continue
+        return _refuse(path, found)
+    try:
+        detect(folder)
+    except FlavorUnknownError as error:
+        return FlavorUnknownError(f"the folder holds no model that can be served: `{folder}`", hint=error.hint)
+    raise AssertionError("bug: a folder was detected as a model")
+
+
+def _refuse(path: Path, found: Detection) -> FlavorUnknownError:
+    """Models of other flavors are served after a conversion, which is part of pushing them."""
+    return FlavorUnknownError(
+        f"a model in the form of {found.form} is not served as it is: `{path}`",
+        hint=f"`turnout push {path} --name NAME` converts it, and checks that it answers the same.",
+    )
+
+
+def _size_bytes(path: Path, name: str, owner: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise ArtifactInvalidError(
+            f"a file of the version cannot be read: {error.strerror or error}: `{name}` of `{owner}`"
+        ) from error
