@@ -66,10 +66,12 @@ pub trait Model: Send + Sync {
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>>;
 }
 
-/// Receives what a runtime logs: level and line. Process-wide, as runtimes are.
+/// Receives what a runtime logs: level and line. Process-wide, as runtimes are: every sink that is kept hears every line.
 pub type LogSink = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
 
 /// Opens the runtime that `spec` names, or returns the one that is open.
+///
+/// `log` is held weakly: it hears the runtime as long as the caller keeps it.
 ///
 /// # Errors
 /// `runtime_missing` when the library cannot be opened, `unsupported` for an unknown kind.

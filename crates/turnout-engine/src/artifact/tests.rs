@@ -232,7 +232,7 @@ fn what_a_killed_process_left_is_taken_over() {
     // A dead process's lock is gone, its lock file is not.
     std::fs::create_dir_all(version.copy()).expect("makes");
     std::fs::write(version.copy().join(".turnout-lock"), "").expect("writes");
-    std::fs::write(version.copy().join("half a file"), "hel").expect("writes");
+    std::fs::write(version.copy().join("half a file"), "half").expect("writes");
     let artifact = Artifact::read(&version.copied()).expect("takes over");
     assert!(!version.copy().join("half a file").exists());
     drop(artifact);

@@ -4,7 +4,7 @@ mod limit;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use ort_sys::OrtLoggingLevel;
@@ -15,20 +15,31 @@ use crate::LogSink;
 use limit::{RateLimit, Verdict};
 
 /// Who hears the log, and how much of it. One per process, as the library is.
-static RECEIVER: Mutex<Option<Receiver>> = Mutex::new(None);
+static LOG: Mutex<Log> = Mutex::new(Log {
+    sinks: Vec::new(),
+    limit: RateLimit::new(),
+});
 
-struct Receiver {
-    sink: LogSink,
+type WeakSink = Weak<dyn Fn(LogLevel, &str) + Send + Sync>;
+
+struct Log {
+    /// Of the data planes that live, each once.
+    sinks: Vec<WeakSink>,
     limit: RateLimit,
 }
 
-/// Sends what is logged from now on to `sink`: several data planes of one process share the library and its log.
-pub(super) fn replace_sink(sink: &LogSink) {
-    let mut receiver = RECEIVER.lock().unwrap_or_else(PoisonError::into_inner);
-    *receiver = Some(Receiver {
-        sink: sink.clone(),
-        limit: RateLimit::default(),
-    });
+impl Log {
+    fn add(&mut self, sink: &LogSink) {
+        let sink = Arc::downgrade(sink);
+        self.sinks
+            .retain(|known| known.strong_count() > 0 && !known.ptr_eq(&sink));
+        self.sinks.push(sink);
+    }
+}
+
+/// Sends what is logged from now on to `sink` too, for as long as somebody else keeps it.
+pub(super) fn add_sink(sink: &LogSink) {
+    LOG.lock().unwrap_or_else(PoisonError::into_inner).add(sink);
 }
 
 /// The function that ONNX Runtime calls for each line, from any of its threads.
@@ -52,21 +63,21 @@ pub(super) unsafe extern "system" fn receive(
 }
 
 fn pass_on(level: LogLevel, message: &str, now: Instant) {
-    let (sink, verdict) = {
-        let mut receiver = RECEIVER.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(receiver) = receiver.as_mut() else {
-            return;
-        };
-        (receiver.sink.clone(), receiver.limit.judge(message, now))
+    let (sinks, verdict) = {
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        let sinks: Vec<LogSink> = log.sinks.iter().filter_map(Weak::upgrade).collect();
+        (sinks, log.limit.judge(message, now))
     };
+    let Verdict::Pass { suppressed } = verdict else {
+        return;
+    };
+    let mut line = clean(message);
+    if suppressed > 0 {
+        line = format!("{line} ({suppressed} more like this before)");
+    }
     // Called without the lock: a sink may be slow, and other threads are computing.
-    match verdict {
-        Verdict::Suppress => {}
-        Verdict::Pass { suppressed: 0 } => sink(level, &clean(message)),
-        Verdict::Pass { suppressed } => sink(
-            level,
-            &format!("{} ({suppressed} more like this before)", clean(message)),
-        ),
+    for sink in sinks {
+        sink(level, &line);
     }
 }
 
@@ -78,5 +89,30 @@ fn level(severity: OrtLoggingLevel) -> LogLevel {
         OrtLoggingLevel::ORT_LOGGING_LEVEL_ERROR | OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL => {
             LogLevel::Error
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sink() -> LogSink {
+        Arc::new(|_, _: &str| {})
+    }
+
+    #[test]
+    fn a_sink_is_kept_once_and_as_long_as_its_owner() {
+        let mut log = Log {
+            sinks: Vec::new(),
+            limit: RateLimit::new(),
+        };
+        let (first, second) = (sink(), sink());
+        for sink in [&first, &second, &first] {
+            log.add(sink);
+        }
+        assert_eq!(log.sinks.len(), 2);
+        drop(first);
+        log.add(&second);
+        assert_eq!(log.sinks.len(), 1);
     }
 }

@@ -52,7 +52,8 @@ impl Engine for OnnxEngine {
     }
 }
 
-/// Opens the library at `library`, or returns the engine when that one is open. `log` replaces the former receiver.
+/// Opens the library at `library`, or returns the engine when that one is open. `log` hears the runtime as long as
+/// the caller keeps it, beside those of other data planes.
 ///
 /// # Errors
 /// `runtime_missing` when it cannot be opened or is too old, `unsupported` when this process has opened another one.
@@ -63,10 +64,10 @@ pub fn open(library: &Path, log: &LogSink) -> Result<Arc<dyn Engine>> {
         if engine.library != path {
             return Err(second_library(&path, &engine.library));
         }
-        log::replace_sink(log);
+        log::add_sink(log);
         return Ok(engine.clone());
     }
-    log::replace_sink(log);
+    log::add_sink(log);
     let runtime = Box::leak(Box::new(api::Runtime::open(&path)?));
     let engine = Arc::new(OnnxEngine {
         library: path,

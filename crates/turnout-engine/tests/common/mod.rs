@@ -15,6 +15,14 @@ use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 /// Lines that ONNX Runtime has logged in this process.
 pub(crate) static LINES: Mutex<Vec<(LogLevel, String)>> = Mutex::new(Vec::new());
 
+/// Kept for good: the engine holds it weakly.
+static SINK: LazyLock<LogSink> = LazyLock::new(|| {
+    Arc::new(|level, line: &str| {
+        let mut lines = LINES.lock().expect("not poisoned");
+        lines.push((level, line.to_owned()));
+    })
+});
+
 static ENGINE: LazyLock<Arc<dyn Engine>> =
     LazyLock::new(|| turnout_engine::open(&engine_spec(), &sink()).expect("opens"));
 
@@ -30,12 +38,7 @@ pub(crate) fn engine_spec() -> EngineSpec {
 }
 
 pub(crate) fn sink() -> LogSink {
-    Arc::new(|level, line: &str| {
-        LINES
-            .lock()
-            .expect("not poisoned")
-            .push((level, line.to_owned()));
-    })
+    SINK.clone()
 }
 
 /// ONNX Runtime's library: `TURNOUT_ONNXRUNTIME`, or where the Python of this checkout has it.

@@ -22,7 +22,7 @@ pub(super) enum Verdict {
 }
 
 /// Counts lines by kind. Pure: the time is passed in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RateLimit(Vec<Kind>);
 
 #[derive(Debug)]
@@ -34,6 +34,10 @@ struct Kind {
 }
 
 impl RateLimit {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     pub(super) fn judge(&mut self, line: &str, now: Instant) -> Verdict {
         let end = line
             .char_indices()
@@ -82,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_period_passes_three_lines_and_the_next_one_tells_of_the_rest() {
-        let (mut limit, start) = (RateLimit::default(), Instant::now());
+        let (mut limit, start) = (RateLimit::new(), Instant::now());
         let verdicts: Vec<Verdict> = (0..10)
             .map(|_| limit.judge("shape differs", start))
             .collect();
@@ -100,7 +104,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart_by_how_they_begin() {
-        let (mut limit, now) = (RateLimit::default(), Instant::now());
+        let (mut limit, now) = (RateLimit::new(), Instant::now());
         let begin = "x".repeat(PREFIX_CHARS);
         for number in 0..LINES {
             limit.judge(&format!("{begin} {number}"), now);
@@ -111,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_number_of_kinds_is_bounded() {
-        let (mut limit, start) = (RateLimit::default(), Instant::now());
+        let (mut limit, start) = (RateLimit::new(), Instant::now());
         for number in 0..10_000 {
             limit.judge(
                 &format!("{number} of many"),
