@@ -3,7 +3,7 @@
 pub mod artifact;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
-mod memory;
+pub mod memory;
 pub mod onnx;
 pub mod warmup;
 

@@ -130,7 +130,7 @@ fn measure_curve(
     curve
 }
 
-/// The median time of some runs with the same inputs.
+/// The median time of some runs with the same inputs, of one at least.
 fn measure_size(
     model: &dyn Model,
     signature: &Signature,
@@ -140,11 +140,15 @@ fn measure_size(
     let inputs = generate::inputs(signature, rows, 0)?;
     let start = now();
     let mut times = Vec::with_capacity(REPEATS);
-    while times.len() < REPEATS && now().saturating_duration_since(start) < SIZE_BUDGET {
+    loop {
         let inputs = inputs.clone();
         let run_start = now();
         model.run(0, inputs)?;
-        times.push(now().saturating_duration_since(run_start));
+        let run_end = now();
+        times.push(run_end.saturating_duration_since(run_start));
+        if times.len() == REPEATS || run_end.saturating_duration_since(start) >= SIZE_BUDGET {
+            break;
+        }
     }
     times.sort_unstable();
     Ok(times[times.len() / 2].as_secs_f32() * 1e6)

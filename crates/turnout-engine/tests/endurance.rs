@@ -141,6 +141,7 @@ fn loads_and_calls_go_on_side_by_side() {
 #[test]
 fn a_large_model_gives_its_memory_back() {
     let _alone = alone();
+    turnout_engine::memory::bound_retention();
     let width = 2_600;
     let bytes = common::large_model(width);
     assert!(bytes.len() > 50_000_000);

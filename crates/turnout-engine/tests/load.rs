@@ -306,6 +306,28 @@ fn weights_in_other_files_need_a_private_copy() {
 }
 
 #[test]
+fn a_private_copy_that_lacks_the_weights_says_so() {
+    let folder = common::Scratch::new();
+    let copy = folder.path().join("cache");
+    let spec = common::copied(&fixtures(), "external.onnx", &["external.onnx"], &copy);
+    let error = refusal(engine().load(&Artifact::read(&spec).expect("reads"), &options()));
+    assert!(
+        error
+            .message()
+            .contains("External data path does not exist"),
+        "{error}"
+    );
+    assert!(!error.message().contains('/'), "{error}");
+    assert!(
+        error
+            .hint()
+            .expect("says how")
+            .starts_with("publish all files"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_private_copy_serves_after_it_and_its_source_are_gone() {
     let folder = common::Scratch::new();
     let source = folder.path().join("repository");

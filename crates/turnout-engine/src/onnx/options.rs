@@ -52,7 +52,7 @@ impl<'runtime> SessionOptions<'runtime> {
                 Threads::SharedPool => (api.DisablePerSessionThreads)(self.as_ptr()),
                 Threads::Own(count) => (api.SetIntraOpNumThreads)(
                     self.as_ptr(),
-                    i32::try_from(count).unwrap_or(i32::MAX),
+                    i32::try_from(count.max(1)).unwrap_or(i32::MAX),
                 ),
             }
         })?;

@@ -18,8 +18,6 @@ use crate::{Artifact, LoadOptions, Model, Threads};
 
 /// How ONNX Runtime begins to complain of a file beside the model.
 const OTHER_FILE: &str = "External";
-const OTHER_FILE_HINT: &str = "the model keeps weights in other files: publish them in the same folder, and let the \
-                               snapshot name a private copy";
 
 /// Inputs or outputs of most models; more go to the heap.
 const FEW: usize = 4;
@@ -189,11 +187,18 @@ fn create_session(
     };
     // SAFETY: the function makes a session for its caller.
     let session = unsafe { create(api, Doing::Loading, api.ReleaseSession, create_session) };
-    session.map_err(|error| {
-        if error.message().contains(OTHER_FILE) {
-            error.with_hint(OTHER_FILE_HINT)
-        } else {
-            error
+    session.map_err(|error| with_hint(error, artifact))
+}
+
+/// Advice where the reason is a file beside the model.
+fn with_hint(error: Error, artifact: &Artifact) -> Error {
+    if !error.message().contains(OTHER_FILE) {
+        return error;
+    }
+    error.with_hint(match artifact.source() {
+        Source::Memory(_) => {
+            "the model keeps weights in other files: publish them in the same folder, and name a private copy"
         }
+        Source::File(_) => "publish all files that the model names, in the same folder and unchanged",
     })
 }
