@@ -1,0 +1,20 @@
+"""Small models and repositories of them."""
+
+import shutil
+from pathlib import Path
+
+from turnout.quick import model_path
+
+IRIS = model_path()
+"""Input `x` float32 [?, 4]; outputs `label` int64 [?] and `probabilities` float32 [?, 3]."""
+
+FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [6.3, 3.3, 6.0, 2.5]]
+LABELS = [0, 1, 2]
+
+
+def add_version(repository: Path, model: str, version: int) -> Path:
+    """Puts the iris model into a repository as a bare version; returns the model's folder."""
+    folder = repository / model / str(version)
+    folder.mkdir(parents=True)
+    shutil.copy(IRIS, folder / "model.onnx")
+    return folder.parent
