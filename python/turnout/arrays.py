@@ -164,6 +164,11 @@ def _bfloat16_dtype() -> np.dtype[Any]:
     return np.dtype(cast("Any", bfloat16))
 
 
+def round_to_bfloat16(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Returns numbers as the bfloat16 that `outputs_from_wire` gives: of `ml_dtypes`, or raw bits without it."""
+    return _bfloat16_bits(name, array).view(_bfloat16_dtype())
+
+
 def _bfloat16_bits(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Returns the upper halves of the float32 values, rounded to the nearest even; `uint16` is taken as such bits."""
     if array.dtype == np.uint16 or array.dtype.name == "bfloat16":

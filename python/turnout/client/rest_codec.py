@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from turnout.arrays import BYTES_SUFFIX, Inputs, dtype_name, name_inputs
+from turnout.arrays import BYTES_SUFFIX, Inputs, dtype_name, name_inputs, round_to_bfloat16
 from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.wire_names import DTYPE_BY_NAME, default_first
@@ -138,8 +138,9 @@ def _read_outputs(document: Mapping[str, Any], signature: Signature) -> dict[str
 def _read_output(spec: TensorSpec, column: Any) -> NDArray[Any]:
     if spec.dtype == "string":
         return _read_strings(spec, column)
-    array = np.array(column, dtype=np.float32 if spec.dtype == "bfloat16" else spec.dtype)
-    return _restore_empty(array, spec)
+    if spec.dtype == "bfloat16":
+        return _restore_empty(round_to_bfloat16(spec.name, np.array(column, dtype=np.float32)), spec)
+    return _restore_empty(np.array(column, dtype=spec.dtype), spec)
 
 
 def _read_strings(spec: TensorSpec, column: Any) -> NDArray[Any]:
