@@ -23,6 +23,8 @@ mod routes;
 mod servable;
 mod service;
 mod shared;
+#[cfg(test)]
+mod testing;
 mod threads;
 mod turn;
 

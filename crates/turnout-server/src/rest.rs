@@ -1,14 +1,40 @@
 //! The REST door: HTTP/1.1 with the paths and documents of TensorFlow Serving.
 
+mod chunked;
 pub(crate) mod connection;
+mod date;
+mod errors;
+mod exchange;
+mod handlers;
+mod head;
+mod inflate;
 pub mod json;
+mod listing;
+mod metadata;
+mod predict;
+mod response;
+mod routes;
+mod status;
 
-use turnout_core::ErrorCode;
+use serde::Serialize;
+use turnout_core::Error;
 
-pub fn http_status(_code: ErrorCode) -> u16 {
-    500
+pub use errors::http_status;
+pub use routes::routes;
+
+/// Most of a client's own text that a message repeats.
+const SHOWN_CHARACTERS: usize = 128;
+
+fn shorten(text: &str) -> String {
+    text.chars().take(SHOWN_CHARACTERS).collect()
 }
 
-pub fn routes() -> Vec<(&'static str, &'static str, &'static str)> {
-    Vec::new()
+fn body_too_large(limit_bytes: usize) -> Error {
+    Error::too_large(format!(
+        "the body is larger than `max_body_bytes`: limit {limit_bytes}"
+    ))
+}
+
+fn document(content: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(content).expect("bug: a document with keys that are not text")
 }

@@ -82,7 +82,7 @@ fn encode_columns(outputs: &[Output<'_>], out: &mut Vec<u8>) {
         write_block(only, only.tensor.shape(), 0, out);
     } else {
         write_members(outputs, out, |output, out| {
-            write_block(output, output.tensor.shape(), 0, out)
+            write_block(output, output.tensor.shape(), 0, out);
         });
     }
     out.push(b'}');
@@ -180,7 +180,7 @@ fn write_block(output: &Output<'_>, dims: &[usize], start: usize, out: &mut Vec<
         Values::Float32(values) => nested!(values, |value, out| write_f32(*value, out)),
         Values::Float64(values) => nested!(values, |value, out| write_f64(*value, out)),
         Values::String(values) if output.as_base64 => {
-            nested!(values, |value, out| write_base64(value, out))
+            nested!(values, |value, out| write_base64(value, out));
         }
         Values::String(values) => nested!(values, |value, out| write_string(value, out)),
         // Refused before the first byte was written.
@@ -202,6 +202,6 @@ fn write_nested<T>(
     };
     let stride: usize = rest.iter().product();
     write_list(*length, out, |index, out| {
-        write_nested(values, rest, start + index * stride, out, write)
+        write_nested(values, rest, start + index * stride, out, write);
     });
 }

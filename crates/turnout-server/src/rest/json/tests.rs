@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod oracle;
+mod shapes;
 mod syntax;
 
 use turnout_core::{DType, Signature, TensorSpec};

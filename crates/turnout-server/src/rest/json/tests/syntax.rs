@@ -12,88 +12,33 @@ fn message(body: &[u8]) -> String {
 
 #[test]
 fn syntax_errors_have_the_words_and_offsets_that_clients_know() {
+    #[rustfmt::skip]
     let cases: &[(&[u8], &str, usize)] = &[
         (b"{", "Missing a name for object member.", 1),
         (b"{1: 2}", "Missing a name for object member.", 1),
-        (
-            b"{\"a\" 1}",
-            "Missing a colon after a name of object member.",
-            5,
-        ),
-        (
-            b"{\"a\": 1 \"b\"}",
-            "Missing a comma or } after an object member.",
-            8,
-        ),
+        (b"{\"a\" 1}", "Missing a colon after a name of object member.", 5),
+        (b"{\"a\": 1 \"b\"}", "Missing a comma or } after an object member.", 8),
         (b"{\"a\": 1,}", "Missing a name for object member.", 8),
-        (
-            b"{\"instances\": [1 2]}",
-            "Missing a comma or ] after an array element.",
-            17,
-        ),
+        (b"{\"instances\": [1 2]}", "Missing a comma or ] after an array element.", 17),
         (b"{\"instances\": [1,]}", "Invalid value.", 17),
         (b"{\"instances\": [,]}", "Invalid value.", 15),
-        (
-            b"{\"instances\": [1",
-            "Missing a comma or ] after an array element.",
-            16,
-        ),
-        (
-            b"{\"instances\": [01]}",
-            "Missing a comma or ] after an array element.",
-            16,
-        ),
+        (b"{\"instances\": [1", "Missing a comma or ] after an array element.", 16),
+        (b"{\"instances\": [01]}", "Missing a comma or ] after an array element.", 16),
         (b"{\"instances\": [+1]}", "Invalid value.", 15),
         (b"{\"instances\": [.5]}", "Invalid value.", 15),
         (b"{\"instances\": [-]}", "Invalid value.", 16),
         (b"{\"instances\": [nul]}", "Invalid value.", 15),
-        (
-            b"{\"instances\": [1.]}",
-            "Miss fraction part in number.",
-            17,
-        ),
+        (b"{\"instances\": [1.]}", "Miss fraction part in number.", 17),
         (b"{\"instances\": [1e]}", "Miss exponent in number.", 17),
-        (
-            b"{\"instances\": [1e400]}",
-            "Number too big to be stored in double.",
-            15,
-        ),
-        (
-            b"{\"a\": \"x",
-            "Missing a closing quotation mark in string.",
-            8,
-        ),
+        (b"{\"instances\": [1e400]}", "Number too big to be stored in double.", 15),
+        (b"{\"a\": \"x", "Missing a closing quotation mark in string.", 8),
         (b"{\"a\": \"x\ny\"}", "Invalid encoding in string.", 8),
-        (
-            b"{\"a\": \"\\x\"}",
-            "Invalid escape character in string.",
-            8,
-        ),
-        (
-            b"{\"a\": \"\\u12g4\"}",
-            "Incorrect hex digit after \\u escape in string.",
-            9,
-        ),
-        (
-            b"{\"a\": \"\\ud800\"}",
-            "The surrogate pair in string is invalid.",
-            13,
-        ),
-        (
-            b"{\"a\": \"\\ud800\\u0041\"}",
-            "The surrogate pair in string is invalid.",
-            19,
-        ),
-        (
-            b"{\"a\": \"\\udc00\"}",
-            "The surrogate pair in string is invalid.",
-            13,
-        ),
-        (
-            b"{\"instances\": [1]} x",
-            "The document root must not be followed by other values.",
-            19,
-        ),
+        (b"{\"a\": \"\\x\"}", "Invalid escape character in string.", 8),
+        (b"{\"a\": \"\\u12g4\"}", "Incorrect hex digit after \\u escape in string.", 9),
+        (b"{\"a\": \"\\ud800\"}", "The surrogate pair in string is invalid.", 13),
+        (b"{\"a\": \"\\ud800\\u0041\"}", "The surrogate pair in string is invalid.", 19),
+        (b"{\"a\": \"\\udc00\"}", "The surrogate pair in string is invalid.", 13),
+        (b"{\"instances\": [1]} x", "The document root must not be followed by other values.", 19),
     ];
     for (body, what, offset) in cases {
         assert_eq!(

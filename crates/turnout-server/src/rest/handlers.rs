@@ -1,0 +1,110 @@
+//! What each route does.
+
+use std::time::{Duration, Instant};
+
+use turnout_core::{Door, Error, ErrorCode, RequestContext};
+
+use super::errors::Failure;
+use super::exchange::{Body, Work};
+use super::head::Head;
+use super::listing;
+use super::metadata;
+use super::predict;
+use super::response::{JSON, METRICS, Response};
+use super::routes::{self, Call, Target, Unroutable, Version};
+use super::status;
+use crate::drain::Stage;
+use crate::service::{Arrival, Service};
+
+/// Starts what a request asks for.
+pub(super) fn begin(service: &Service, head: &Head<'_>, body: Body<'_>, received: Instant) -> Work {
+    let (timeout, timeout_error) = match head.timeout() {
+        Ok(timeout) => (timeout, None),
+        Err(error) => (None, Some(error)),
+    };
+    let context = context(service, head, timeout, received);
+    if let Some(error) = timeout_error {
+        return Work::Done(refuse(service, &context, &error.into()));
+    }
+    match routes::find(head.method, head.target) {
+        Ok(call) if call.target == Target::Predict => {
+            predict::begin(service, &call, head.encoding, body, context)
+        }
+        Ok(call) => Work::Done(page(service, &call, &context)),
+        Err(Unroutable::Failure(failure)) => Work::Done(refuse(service, &context, &failure)),
+        Err(Unroutable::Method(allow)) => {
+            let error = Error::malformed(format!(
+                "this path does not take that method: expected {allow}"
+            ));
+            let mut response = refuse(service, &context, &Failure::new(405, error));
+            response.allow = Some(allow);
+            Work::Done(response)
+        }
+    }
+}
+
+fn context(
+    service: &Service,
+    head: &Head<'_>,
+    timeout: Option<Duration>,
+    received: Instant,
+) -> RequestContext {
+    service.context(&Arrival {
+        door: Door::Rest,
+        id: head.request_id,
+        traceparent: head.traceparent,
+        timeout,
+        received,
+    })
+}
+
+/// Answers a request that reached no version, and counts it.
+pub(super) fn refuse(service: &Service, context: &RequestContext, failure: &Failure) -> Response {
+    service.refuse(Door::Rest, failure.error.code());
+    service.log_failure(context, &failure.error);
+    Response::failure(context.id.clone(), failure)
+}
+
+/// An unknown label is the client's mistake to this protocol, an unknown model or version is not.
+pub(super) fn not_found(error: Error, version: &Version<'_>) -> Failure {
+    match version {
+        Version::Label(_) if error.code() == ErrorCode::ModelNotFound => Failure::new(400, error),
+        _ => error.into(),
+    }
+}
+
+fn page(service: &Service, call: &Call<'_>, context: &RequestContext) -> Response {
+    let id = context.id.clone();
+    let routes = service.routes();
+    let document = match call.target {
+        Target::Live => Ok(b"{\"live\":true}".to_vec()),
+        Target::Models => Ok(listing::models(&routes.models)),
+        Target::Metrics => return Response::ok(id, METRICS, service.metrics_page().into_bytes()),
+        Target::Ready => {
+            let (ready, reason) = readiness(service, &routes.ready.reason);
+            let mut response =
+                Response::ok(id, JSON, listing::readiness(ready, reason, &routes.models));
+            response.status = if ready { 200 } else { 503 };
+            return response;
+        }
+        Target::Status => {
+            status::model_status(&call.model, routes.model(&call.model), &call.version)
+        }
+        Target::Metadata => service
+            .resolve(&call.model, call.version.choice())
+            .map(|servable| metadata::metadata(&servable))
+            .map_err(|error| not_found(error, &call.version)),
+        Target::Predict => Err(Error::internal("bug: a prediction is no page").into()),
+    };
+    match document {
+        Ok(document) => Response::ok(id, JSON, document),
+        Err(failure) => refuse(service, context, &failure),
+    }
+}
+
+fn readiness<'a>(service: &Service, reason: &'a str) -> (bool, &'a str) {
+    match service.stage() {
+        Stage::Serving => (service.is_ready(), reason),
+        _ => (false, "the server is ending"),
+    }
+}

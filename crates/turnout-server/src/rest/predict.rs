@@ -1,0 +1,230 @@
+//! `:predict`: from a body to tensors, through the service, and back to a body.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use turnout_core::admission::BytePermit;
+use turnout_core::{Door, Error, RequestContext, Result, Tensor};
+
+use super::errors::Failure;
+use super::exchange::{Body, Work};
+use super::handlers::{not_found, refuse};
+use super::head::Encoding;
+use super::inflate::gunzip;
+use super::json::{
+    DecodedPredict, Format, JsonOptions, check_document, decode_predict, encode_predict,
+};
+use super::response::{JSON, Response};
+use super::routes::Call;
+use crate::execute::Executed;
+use crate::metrics::Stages;
+use crate::servable::Servable;
+use crate::service::Service;
+
+const OPTIONS: JsonOptions = JsonOptions {
+    ignore_trailing: false,
+};
+
+/// Takes room for a body of `bytes`.
+///
+/// # Errors
+/// `request_too_large` where it can never be had, `overloaded` where it cannot be had now.
+pub(super) fn admit(service: &Service, bytes: usize) -> Result<BytePermit> {
+    let limit = service.budget().limit_bytes();
+    if bytes > limit {
+        return Err(Error::too_large(format!(
+            "the body is larger than `inflight_bytes`: got {bytes}, limit {limit}"
+        )));
+    }
+    service.budget().acquire(bytes)
+}
+
+/// Decodes a small body here and now; leaves a large or compressed one to another thread.
+pub(super) fn begin(
+    service: &Service,
+    call: &Call<'_>,
+    encoding: Encoding,
+    body: Body<'_>,
+    context: RequestContext,
+) -> Work {
+    let resolved = service.resolve(&call.model, call.version.choice());
+    let resolved = resolved.map_err(|error| not_found(error, &call.version));
+    let admitted = match body {
+        Body::Borrowed(bytes) => {
+            admit(service, bytes.len()).map(|permit| (Cow::Borrowed(bytes), permit))
+        }
+        Body::Owned(bytes, permit) => Ok((Cow::Owned(bytes), permit)),
+    };
+    let (bytes, permit) = match admitted {
+        Ok(admitted) if encoding != Encoding::Unknown => admitted,
+        Ok(_) => return Work::Done(refuse(service, &context, &unknown_encoding())),
+        Err(error) => return Work::Done(refuse(service, &context, &error.into())),
+    };
+    let gzip = encoding == Encoding::Gzip;
+    if gzip || bytes.len() > service.settings().offload_bytes {
+        let limit_bytes = service.settings().max_body_bytes;
+        let body = LargeBody {
+            bytes: bytes.into_owned(),
+            gzip,
+            limit_bytes,
+            permit,
+        };
+        return Work::Waiting(Box::pin(predict_large(
+            service.clone(),
+            context,
+            resolved,
+            body,
+        )));
+    }
+    match decode(&bytes, resolved) {
+        Ok((servable, decoded)) => Work::Waiting(Box::pin(execute(
+            service.clone(),
+            context,
+            servable,
+            decoded,
+            permit,
+        ))),
+        Err(failure) => Work::Done(refuse(service, &context, &failure)),
+    }
+}
+
+fn unknown_encoding() -> Failure {
+    Failure::new(
+        415,
+        Error::unsupported("`Content-Encoding` may only be `gzip` or `identity`"),
+    )
+}
+
+/// A body that is no JSON is refused as that, whether its model is known or not.
+fn decode(
+    bytes: &[u8],
+    resolved: Result<Arc<Servable>, Failure>,
+) -> Result<(Arc<Servable>, DecodedPredict), Failure> {
+    match resolved {
+        Ok(servable) => {
+            let decoded = decode_predict(bytes, &servable.signatures, OPTIONS)?;
+            Ok((servable, decoded))
+        }
+        Err(failure) => {
+            check_document(bytes, OPTIONS)?;
+            Err(failure)
+        }
+    }
+}
+
+struct LargeBody {
+    bytes: Vec<u8>,
+    gzip: bool,
+    limit_bytes: usize,
+    permit: BytePermit,
+}
+
+type Decoded = (Arc<Servable>, DecodedPredict, BytePermit);
+
+impl LargeBody {
+    fn decode(mut self, resolved: Result<Arc<Servable>, Failure>) -> Result<Decoded, Failure> {
+        if self.gzip {
+            self.bytes = gunzip(&self.bytes, self.limit_bytes, |bytes| {
+                self.permit.grow(bytes)
+            })?;
+        }
+        let (servable, decoded) = decode(&self.bytes, resolved)?;
+        // Text can be shorter than what it says.
+        let needed = size_bytes(&decoded.inputs);
+        self.permit.grow(needed.saturating_sub(self.bytes.len()))?;
+        Ok((servable, decoded, self.permit))
+    }
+}
+
+fn size_bytes(tensors: &[Tensor]) -> usize {
+    tensors
+        .iter()
+        .map(|tensor| tensor.values().size_bytes())
+        .sum()
+}
+
+async fn predict_large(
+    service: Service,
+    context: RequestContext,
+    resolved: Result<Arc<Servable>, Failure>,
+    body: LargeBody,
+) -> Response {
+    // How much a compressed body holds is known only afterwards.
+    let bytes = if body.gzip {
+        usize::MAX
+    } else {
+        body.bytes.len()
+    };
+    let decoded = service.offload(bytes, move || body.decode(resolved)).await;
+    match decoded.unwrap_or_else(|error| Err(error.into())) {
+        Ok((servable, decoded, permit)) => {
+            execute(service, context, servable, decoded, permit).await
+        }
+        Err(failure) => refuse(&service, &context, &failure),
+    }
+}
+
+async fn execute(
+    service: Service,
+    context: RequestContext,
+    servable: Arc<Servable>,
+    decoded: DecodedPredict,
+    permit: BytePermit,
+) -> Response {
+    let DecodedPredict {
+        signature,
+        inputs,
+        format,
+    } = decoded;
+    let mut stages = Stages::received(context.received);
+    stages.decoded = Some(Instant::now());
+    let mut tracked = service.track(&servable, signature, Door::Rest, stages);
+    let answer = match service
+        .predict(&servable, signature, inputs, permit, &context)
+        .await
+    {
+        Ok(executed) => {
+            tracked.stages.started = Some(executed.started);
+            tracked.stages.finished = Some(executed.finished);
+            encode(&service, &servable, signature, format, executed).await
+        }
+        Err(error) => Err(error),
+    };
+    tracked.finish(answer.as_ref().err().map(Error::code));
+    match answer {
+        Ok((body, permit)) => {
+            let mut response = Response::ok(context.id, JSON, body);
+            response.version = Some(servable.version);
+            response.permit = Some(permit);
+            response
+        }
+        Err(error) => {
+            service.log_failure(&context, &error);
+            Response::failure(context.id, &error.into())
+        }
+    }
+}
+
+async fn encode(
+    service: &Service,
+    servable: &Arc<Servable>,
+    signature: usize,
+    format: Format,
+    executed: Executed,
+) -> Result<(Vec<u8>, BytePermit)> {
+    let Executed {
+        outputs,
+        mut permit,
+        ..
+    } = executed;
+    let bytes = size_bytes(&outputs);
+    let servable = Arc::clone(servable);
+    let write = move || {
+        let mut body = Vec::new();
+        encode_predict(&outputs, &servable.signatures[signature], format, &mut body)?;
+        permit.grow(body.len())?;
+        Ok((body, permit))
+    };
+    service.offload(bytes, write).await?
+}
