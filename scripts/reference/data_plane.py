@@ -48,6 +48,6 @@ def rest_page() -> str:
     rows = [(code(method), code(pattern), meaning) for method, pattern, meaning in _dataplane.list_rest_routes()]
     return page(
         "REST paths",
-        "What the REST port answers. Any other path is `model_not_found` or 404, any other method 405.",
+        "What the REST port answers. Another path is answered with 404.",
         table(("method", "path", "meaning"), rows),
     )

@@ -1,0 +1,62 @@
+import re
+from typing import Any
+
+import typer.main
+
+from scripts.reference.command_line import commands
+from scripts.reference.pages import FOLDER, stale
+from turnout import _dataplane, errors
+from turnout.cli.app import app
+from turnout.config.schema import ModelSchema, ServerSchema
+
+UNITS = ("seconds", "bytes", "rows", "requests", "total", "info", "flight", "open", "ready", "state")
+
+
+def test_pages_say_what_the_code_says():
+    assert stale(FOLDER) == [], "run `make docs-reference`"
+
+
+def test_every_error_code_has_its_exception():
+    listed = {(slug, retryable, name) for slug, retryable, name, *_ in _dataplane.list_error_codes()}
+    classes = [
+        value for value in vars(errors).values() if isinstance(value, type) and value.__module__ == errors.__name__
+    ]
+    ours = {
+        (error.code, error.retryable, error.__name__)
+        for error in classes
+        if issubclass(error, errors.TurnoutError) and error is not errors.TurnoutError
+    }
+    assert listed == ours
+
+
+def test_every_error_code_and_exception_says_what_it_means():
+    for _, _, name, _, _, meaning in _dataplane.list_error_codes():
+        assert meaning
+        assert getattr(errors, name).__doc__
+
+
+def test_every_metric_is_named_by_the_rule_and_explained():
+    for name, kind, meaning, labels in _dataplane.list_metrics():
+        assert re.fullmatch(rf"turnout_[a-z_]*({'|'.join(UNITS)})", name), name
+        assert kind in {"counter", "gauge", "histogram"}
+        assert (kind == "counter") == name.endswith("_total"), name
+        assert meaning
+        assert all(re.fullmatch(r"[a-z_]+", label) for label in labels)
+
+
+def test_every_rest_route_is_explained():
+    routes = _dataplane.list_rest_routes()
+    assert len(routes) == len(set(routes)) > 0
+    assert all(meaning for _, _, meaning in routes)
+
+
+def test_every_command_and_flag_is_explained():
+    root: Any = typer.main.get_command(app)
+    for words, command in commands("turnout", root):
+        assert command.help, words
+        assert [parameter.name for parameter in command.params if not parameter.help] == [], words
+
+
+def test_every_setting_is_explained():
+    for schema in (ServerSchema, ModelSchema):
+        assert [name for name, field in schema.model_fields.items() if not field.description] == []
