@@ -25,10 +25,26 @@ fn models_are_mergeable_as_their_mathematics_is() {
             false,
             "signature `serving_default`: 1+1 rows, output `y`: values differ",
         ),
-        ("fixed", false, "dimension 0 is fixed"),
-        ("scalar", false, "dimension 0 is fixed"),
-        ("lying", false, "dimension 0 is fixed"),
-        ("unknown_rank", false, "dimension 0 is fixed"),
+        (
+            "fixed",
+            false,
+            "signature `serving_default`: dimension 0 of input `x` does not vary",
+        ),
+        (
+            "scalar",
+            false,
+            "signature `serving_default`: dimension 0 of input `x` does not vary",
+        ),
+        (
+            "lying",
+            false,
+            "signature `serving_default`: dimension 0 of output `y` does not vary",
+        ),
+        (
+            "unknown_rank",
+            false,
+            "signature `serving_default`: dimension 0 of input `x` does not vary",
+        ),
         ("product", false, "signature `serving_default`"),
     ];
     for (name, mergeable, reason) in cases {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use half::{bf16, f16};
-use turnout_core::{Result as CoreResult, Shape, Signature, Tensor, Values};
+use turnout_core::{Result as CoreResult, Shape, Signature, Tensor, TensorSpec, Values};
 
 use super::{Limits, generate};
 use crate::Model;
@@ -28,8 +28,9 @@ pub(super) fn show(
     for (index, signature) in model.signatures().iter().enumerate() {
         if !signature.has_batch_dimension() {
             return Err(format!(
-                "dimension 0 is fixed in an input or output of signature `{}`",
-                signature.name
+                "signature `{}`: {}",
+                signature.name,
+                what_is_fixed(signature)
             ));
         }
         let mut varies = false;
@@ -56,6 +57,18 @@ pub(super) fn show(
         }
     }
     Ok("merged and separate calls agreed within 1e-5 on generated rows".to_owned())
+}
+
+/// What keeps a signature from having a batch dimension.
+fn what_is_fixed(signature: &Signature) -> String {
+    let fixed = |spec: &&TensorSpec| !matches!(spec.shape.as_deref(), Some([None, ..]));
+    if let Some(spec) = signature.inputs.iter().find(fixed) {
+        return format!("dimension 0 of input `{}` does not vary", spec.name);
+    }
+    match signature.outputs.iter().find(fixed) {
+        Some(spec) => format!("dimension 0 of output `{}` does not vary", spec.name),
+        None => "it has no input".to_owned(),
+    }
 }
 
 /// Spares a load the calls of a model so slow that they could not be done in time.

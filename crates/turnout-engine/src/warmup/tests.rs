@@ -194,7 +194,7 @@ fn a_fixed_dimension_zero_is_not_mergeable_and_measured_once() {
     );
     assert_eq!(
         warmup.reason,
-        "dimension 0 is fixed in an input or output of signature `serving_default`"
+        "signature `serving_default`: dimension 0 of input `x` does not vary"
     );
 }
 
