@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from turnout.config.resolve import load_config
+from turnout.config.settings import ServerSettings
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import classify_path
 from turnout.serving import Serving
@@ -62,6 +63,11 @@ class Server:
             search=False,
         )
         self._serving = Serving([classify_path(Path(source), name)], loaded)
+
+    @property
+    def settings(self) -> ServerSettings:
+        """The settings that hold."""
+        return self._serving.settings
 
     @property
     def rest_url(self) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import turnout
-from tests.support.models import FLOWERS, LABELS, add_version
+from tests.support.models import FLOWERS, LABELS, add_version, wait_settled
 from turnout.client.retry import RetryPolicy
 from turnout.errors import (
     DeadlineExceededError,
@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[turnout.Server]
     add_version(repository, "iris", 2)
     settings = {"cache_dir": str(tmp_path_factory.mktemp("cache")), "settle_ms": 0, "loops": 1}
     with turnout.Server(repository, settings=settings, model_settings={"policy": "all"}) as server:
-        yield server.wait_ready(20)
+        yield wait_settled(server)
 
 
 @pytest.fixture(params=["REST", "gRPC"])

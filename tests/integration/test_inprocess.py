@@ -93,12 +93,12 @@ def test_refuses_in_words(
 
 
 def test_threads_get_their_own_answers() -> None:
-    rows = np.random.default_rng(0).uniform(0, 8, (400, 1, 4)).astype(np.float32)
+    rows = [row.astype(np.float32) for row in np.random.default_rng(0).uniform(0, 8, (400, 1, 4))]
     with turnout.load(IRIS) as model, ThreadPoolExecutor(8) as pool:
-        alone = [model.predict(row)["probabilities"] for row in rows]
-        together = list(pool.map(lambda row: model.predict(row)["probabilities"], rows))
+        alone = [model.predict(row) for row in rows]
+        together = list(pool.map(model.predict, rows))
     for left, right in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(left, right)
+        np.testing.assert_array_equal(left["probabilities"], right["probabilities"])
 
 
 def test_is_closed_for_good() -> None:

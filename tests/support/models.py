@@ -1,8 +1,10 @@
 """Small models and repositories of them."""
 
 import shutil
+import time
 from pathlib import Path
 
+import turnout
 from turnout.quick import model_path
 
 IRIS = model_path()
@@ -18,3 +20,13 @@ def add_version(repository: Path, model: str, version: int) -> Path:
     folder.mkdir(parents=True)
     shutil.copy(IRIS, folder / "model.onnx")
     return folder.parent
+
+
+def wait_settled(server: turnout.Server) -> turnout.Server:
+    """Waits until every version that is wanted is loaded or has failed."""
+    server.wait_ready(20)
+    for _ in range(400):
+        if server.status().settled:
+            return server
+        time.sleep(0.05)
+    raise AssertionError(f"the server does not settle: {server.status()}")

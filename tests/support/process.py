@@ -38,7 +38,10 @@ class ServeProcess:
             )
         stdout: IO[str] | None = self.process.stdout
         line = stdout.readline() if stdout else ""
-        addresses = json.loads(line) if line else {"rest_url": "", "grpc_url": ""}
+        if not line:
+            self.process.wait(STOP_TIMEOUT_S)
+            raise AssertionError(f"the server did not start: {self.log}")
+        addresses = json.loads(line)
         self.rest_url: str = addresses["rest_url"]
         self.grpc_url: str = addresses["grpc_url"]
 

@@ -10,7 +10,10 @@ from turnout.cli.output import print_line
 def demo(
     quick: Annotated[bool, typer.Option("--quick", help="The packaged model, a few seconds; the default.")] = False,
 ) -> None:
-    """Serve the packaged iris model on free ports, ask it over REST and gRPC, and show how to go on."""
+    """Serve the packaged model and ask it, in seconds.
+
+    The ports are free ones; at the end it shows how to go on.
+    """
     from turnout import quick as quick_demo
 
     del quick  # there is no other demonstration yet

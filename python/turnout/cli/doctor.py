@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # importing it opens the data plane, which help and completio
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Say what this machine offers, which runtimes work, and what to install for the rest.
+    """Say what works here, and what to install.
 
     Ends with 5 where no runtime works, so that nothing could be served.
     """

@@ -16,7 +16,10 @@ def inspect_file(
     path: Annotated[Path, typer.Argument(help="A model file, a version's folder or a model's folder.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Say how a model was saved, how big it is, what executes it, and what it answers to."""
+    """Say how a model was saved and what it answers to.
+
+    A model that has to be converted before it can be served is recognised without being loaded.
+    """
     from turnout.inspection import inspect_path
 
     inspection = inspect_path(path)

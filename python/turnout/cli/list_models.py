@@ -21,12 +21,13 @@ def list_models(
     url: ServerUrl = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List models and their versions: those of a folder, or those of a running server."""
+    """List models and versions, of a folder or a server."""
     rows = _on_disk(path) if path is not None else _on_server(url or DEFAULT_URL)
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(tuple(rows[0]), [_for_people(row) for row in rows])
+        header = [name.removesuffix("_bytes") for name in rows[0]]
+        print_table(header, [_for_people(row) for row in rows])
 
 
 def _for_people(row: dict[str, Any]) -> list[Any]:

@@ -56,10 +56,10 @@ def predict(
     timeout_ms: Annotated[int, typer.Option(min=1, help="Milliseconds for one request.")] = 30_000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask a model about the rows of a file, and print one JSON object for each row.
+    """Ask a model about the rows of a file.
 
-    Without --url, a MODEL that exists as a file or folder is loaded into this process; any other is asked for at the
-    default address.
+    It prints one JSON object for each row. Without --url, a MODEL that exists as a file or folder is loaded into this
+    process; any other is asked for at the default address.
     """
     from turnout.rows import answer_rows, arrange_rows, split_rows
 

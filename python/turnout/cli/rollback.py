@@ -23,10 +23,10 @@ def rollback(
     timeout_ms: Annotated[int, typer.Option(min=1, help="Milliseconds to wait.")] = 30_000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Go back to another version of a model, until the pin is cleared.
+    """Go back to another version of a model.
 
-    The pin is a file in the repository: it survives restarts, and versions that are pushed later. Where the server does
-    not confirm in time, the command ends with 6; the pin holds nevertheless.
+    The version is pinned by a file in the repository, which survives restarts and later pushes until --clear. Where
+    the server does not confirm in time, the command ends with 6; the pin holds nevertheless.
     """
     from turnout import rollback as rolling
 

@@ -208,8 +208,14 @@ def _grpc_target(address: Address) -> str:
     return f"unix:{address.socket_path}" if address.socket_path else address.authority
 
 
-def _grpc_options(address: Address) -> list[tuple[str, int]]:
-    return [*_GRPC_OPTIONS, ("grpc.enable_http_proxy", 0)] if address.is_local else _GRPC_OPTIONS
+def _grpc_options(address: Address) -> list[tuple[str, int | str]]:
+    options: list[tuple[str, int | str]] = [*_GRPC_OPTIONS]
+    if address.is_local:
+        options.append(("grpc.enable_http_proxy", 0))
+    if address.socket_path is not None:
+        # The default is the percent-encoded path, which is no authority that HTTP/2 servers accept.
+        options.append(("grpc.default_authority", "localhost"))
+    return options
 
 
 def _metadata(pairs: Iterable[tuple[str, str | bytes]] | None) -> Mapping[str, str]:
