@@ -70,7 +70,7 @@ class FakeDataPlane:
         self.failed: set[int] = set()
         self.snapshot: dict[str, Any] = {"sequence": 0, "models": [], "servables": [], "ready": {}}
         self.refuse: TurnoutError | None = None
-        self._last_id = 0
+        self._seen: set[int] = set()
 
     def apply(self, snapshot_json: str) -> None:
         if self.refuse is not None:
@@ -84,8 +84,8 @@ class FakeDataPlane:
             assert named <= self.loaded.keys() & specs.keys(), "a route names what is not loaded"
             assert model["default"] is None or model["default"] in named, "the default is not routable by version"
         new = specs.keys() - self.loaded.keys() - self.loading.keys() - self.failed
-        assert all(identity > self._last_id for identity in new), "an id is used twice"
-        self._last_id = max([self._last_id, *new])
+        assert not new & self._seen, "an id is used twice"
+        self._seen |= new
         for identity in self.loading.keys() - specs.keys():
             del self.loading[identity]
             self.cancelled.add(identity)

@@ -43,6 +43,10 @@ _COMMAND_S = 5.0
 Command: TypeAlias = Callable[[], None]
 
 
+def _wake() -> None:
+    """A command that does nothing, for a thread that waits for one."""
+
+
 class Manager:
     """Loads, serves, retires and unloads versions, so that what is in memory is what the sources and settings say.
 
@@ -107,6 +111,8 @@ class Manager:
         if self._stop.is_set():
             return
         self._stop.set()
+        with suppress(queue.Full):
+            self._inbox.put_nowait(_wake)
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout_s)

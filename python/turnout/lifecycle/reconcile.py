@@ -137,7 +137,8 @@ class Reconciler:
             self._reconcile_apart(name, now_ms)
         self._judge_readiness()
         self._apply(now_ms)
-        return build_status(self._models.values(), self._readiness, self._problems.current())
+        problems = self._problems.current()
+        return build_status(self._models.values(), self._readiness, problems, all_seen=not self._unseen)
 
     def next_wake_ms(self) -> int | None:
         """Returns when `step` has something to do although no message came, on the monotonic clock."""

@@ -77,15 +77,17 @@ def _reason(model: ModelRecord) -> str:
     return model.scan_problems[0].message if model.scan_problems else ""
 
 
-def build_status(models: Iterable[ModelRecord], readiness: Readiness, problems: Iterable[Problem]) -> Status:
-    """Returns what people are shown."""
+def build_status(
+    models: Iterable[ModelRecord], readiness: Readiness, problems: Iterable[Problem], *, all_seen: bool
+) -> Status:
+    """Returns what people are shown; `all_seen` says that every source was looked at."""
     records = sorted(models, key=lambda model: model.name)
     return Status(
         ready=readiness.ready,
         reason=readiness.reason,
         models={model.name: _model_status(model) for model in records},
         problems=tuple(problems),
-        settled=not any(_is_busy(model) for model in records),
+        settled=all_seen and not any(_is_busy(model) for model in records),
     )
 
 

@@ -420,6 +420,7 @@ def test_wrong_settings_at_the_start_keep_the_model_out(world: World) -> None:
 
 def test_ready_when_each_was_tried_and_one_serves(world: World) -> None:
     assert world.status.reason == "looking for models"
+    assert not world.status.settled
     world.put("a", 1)
     world.put("b", 1)
     world.look()
