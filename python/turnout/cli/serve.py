@@ -44,7 +44,6 @@ def serve(
     ] = None,
     cache_dir: Annotated[Path | None, typer.Option(help="Folder for private copies and the journal.")] = None,
     reuse_port: Annotated[bool, typer.Option("--reuse-port", help="Let a second server bind the same ports.")] = False,
-    trust: Annotated[bool, typer.Option("--trust", help="Allow pickled models, which are code.")] = False,
     log_format: Annotated[Literal["text", "json"] | None, typer.Option(help="Form of the log. [default: text]")] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Least level logged. [default: info]")
@@ -77,7 +76,6 @@ def serve(
         "drain_timeout_ms": drain_timeout_ms,
         "cache_dir": str(cache_dir) if cache_dir else None,
         "reuse_port": reuse_port or None,
-        "trust": trust or None,
         "log_format": log_format,
         "log_level": log_level,
         "repository": str(path) if path else None,

@@ -32,8 +32,9 @@ def write_rows(folder: Path, suffix: str) -> Path:
         np.savez(path, x=rows)
     else:
         arrow: Any = pyarrow  # it ships no types
+        parquet: Any = pyarrow.parquet
         columns = {name: rows[:, column] for column, name in enumerate(COLUMNS)}
-        arrow.parquet.write_table(arrow.table(columns), path)
+        parquet.write_table(arrow.table(columns), path)
     return path
 
 
