@@ -107,6 +107,15 @@ format: $(INSTALLED) ## Format the sources and mend what can be mended automatic
 docs: $(INSTALLED) ## Build the documentation into site/, with warnings as errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --clean
 
+# From the build that the tests use; PROFILE=wheel is slower to build and faster to serve (docs/decisions/0002).
+PROFILE ?= release
+.PHONY: wheel
+wheel: export VIRTUAL_ENV := $(CURDIR)/.venv
+wheel: setup ## Build the wheel into dist/ and try it in an empty environment (PROFILE=wheel for publication)
+	@rm -rf dist
+	@$(BIN)/maturin build --profile $(PROFILE) --locked --out dist > /dev/null
+	@scripts/check-wheel.sh $(CURDIR)/$(BIN)/uv $(CURDIR)/$(BIN)/python dist/*.whl
+
 .PHONY: docs-reference
 docs-reference: setup ## Write docs/reference anew from the code
 	@$(BIN)/python -m scripts.reference

@@ -9,6 +9,7 @@
 Readers use the usual ports. Here each server gets free ones, and the usual ones are replaced in what follows.
 """
 
+import math
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ NOT_RUN = ("pip ", "make ", "git ", "sudo ", "cd ")
 USUAL_PORTS = {"rest": 8501, "grpc": 8500}
 SECONDS = 60
 
+_FRACTION = re.compile(r"(\d+\.\d+(?:e-?\d+)?)")
 _FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,9 +71,16 @@ def commands(text: str) -> Iterator[Command]:
 
 
 def fits(expected: str, printed: str) -> bool:
-    """Whether the output is what the page shows, spaces at the ends of lines apart."""
-    pattern = r"[\s\S]*?".join(re.escape(_trimmed(part)) for part in expected.split("…"))
-    return re.fullmatch(pattern, _trimmed(printed)) is not None
+    """Whether the output is what the page shows, spaces at the ends of lines and a fraction's last digits apart."""
+    parts = _FRACTION.split(_trimmed(expected))
+    shown = [float(part) for part in parts[1::2]]
+    parts[1::2] = [_FRACTION.pattern] * len(shown)
+    parts[::2] = [r"[\s\S]*?".join(map(re.escape, part.split("…"))) for part in parts[::2]]
+    match = re.fullmatch("".join(parts), _trimmed(printed))
+    # Processors differ in the order in which they add.
+    return match is not None and all(
+        math.isclose(float(real), number, rel_tol=1e-4) for real, number in zip(match.groups(), shown, strict=True)
+    )
 
 
 def _trimmed(text: str) -> str:
