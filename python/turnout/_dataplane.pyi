@@ -32,7 +32,11 @@ class DataPlane:
 
     def __new__(cls, settings_json: str) -> DataPlane: ...
     def listen(self, door: str, address: str, reuse_port: bool) -> str:
-        """Opens a listener for `door` (`rest` or `grpc`) on `HOST:PORT` or `unix:PATH`; returns the bound address."""
+        """Opens a listener for `door` (`rest` or `grpc`) on `HOST:PORT` or `unix:PATH`; returns the bound address.
+
+        With `reuse_port` it is bound beside that of another server, which gets all connections until this one's first
+        snapshot that is ready.
+        """
     def apply(self, snapshot_json: str) -> None:
         """Replaces the whole desired state. Loads start, routes swap at once, what is omitted drains and unloads."""
     def next_event(self, timeout_ms: int) -> str | None:

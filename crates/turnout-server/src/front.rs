@@ -20,7 +20,7 @@ use turnout_core::{Door, ErrorCode};
 use crate::connection::{self, Incoming, Socket};
 use crate::drain::{Counted, Drain, Stage};
 use crate::event_loop::{self, LoopHandle};
-use crate::listen::Bound;
+use crate::listen::{self, Bound};
 use crate::service::Service;
 use crate::shared::Shared;
 use crate::threads::{self, Niceness};
@@ -209,6 +209,14 @@ impl Acceptor {
     async fn run(self, bound: Bound, open: Counted) {
         let (listener, socket_file) = match bound {
             Bound::Tcp(listener) => (TcpListener::from_std(listener).map(Listener::Tcp), None),
+            Bound::Beside(listener) => {
+                if !self.service.becomes_ready().await {
+                    return;
+                }
+                let begun = listen::begin(&listener);
+                let listener = begun.and_then(|()| TcpListener::from_std(listener));
+                (listener.map(Listener::Tcp), None)
+            }
             Bound::Unix(listener, path) => (
                 UnixListener::from_std(listener).map(Listener::Unix),
                 Some(path),
@@ -310,3 +318,6 @@ async fn hand_over(
         None => fewest.send(incoming),
     }
 }
+
+#[cfg(test)]
+mod tests;

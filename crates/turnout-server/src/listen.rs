@@ -14,6 +14,8 @@ const BACKLOG: i32 = 1024;
 /// A bound listener, non-blocking, and the address that clients use.
 pub(crate) enum Bound {
     Tcp(std::net::TcpListener),
+    /// Bound beside another server's listener, which gets all connections until [`begin`] is called on this one.
+    Beside(std::net::TcpListener),
     Unix(std::os::unix::net::UnixListener, PathBuf),
 }
 
@@ -21,13 +23,13 @@ impl Bound {
     /// `HOST:PORT` with the real port, or `unix:PATH`.
     pub(crate) fn address(&self) -> io::Result<String> {
         match self {
-            Self::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
+            Self::Tcp(listener) | Self::Beside(listener) => Ok(listener.local_addr()?.to_string()),
             Self::Unix(_, path) => Ok(format!("unix:{}", path.display())),
         }
     }
 }
 
-/// Binds `HOST:PORT` or `unix:PATH`, exclusively unless `reuse_port`.
+/// Binds `HOST:PORT` or `unix:PATH`, exclusively unless `reuse_port`; see [`Bound::Beside`].
 ///
 /// # Errors
 /// `address_in_use` when it is taken or cannot be bound, `config_invalid` when it cannot be read.
@@ -46,7 +48,11 @@ pub(crate) fn bind(address: &str, reuse_port: bool) -> Result<Bound> {
         .next()
         .ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
     bind_tcp(socket_address, reuse_port)
-        .map(Bound::Tcp)
+        .map(if reuse_port {
+            Bound::Beside
+        } else {
+            Bound::Tcp
+        })
         .map_err(|source| {
             let error = Error::address_in_use(format!(
                 "cannot listen on {address}: {}",
@@ -72,8 +78,15 @@ fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool) -> io::Result<std::
         sockopt::set_socket_reuseport(&socket, true)?;
     }
     net::bind(&socket, &address)?;
-    net::listen(&socket, BACKLOG)?;
+    if !reuse_port {
+        net::listen(&socket, BACKLOG)?;
+    }
     Ok(socket.into())
+}
+
+/// Lets the kernel give connections to a listener that was bound [`Bound::Beside`] another one.
+pub(crate) fn begin(listener: &std::net::TcpListener) -> io::Result<()> {
+    Ok(net::listen(listener, BACKLOG)?)
 }
 
 fn bind_unix(path: &Path) -> Result<Bound> {

@@ -111,6 +111,20 @@ impl Service {
         self.stage() == Stage::Serving && self.0.shared.routes.load().ready.ready
     }
 
+    /// Waits until the server is ready; false when its end begins first.
+    pub(crate) async fn becomes_ready(&self) -> bool {
+        let (mut routes, mut stage) = (self.watch_routes(), self.watch_drain());
+        loop {
+            if self.stage() != Stage::Serving || self.is_ready() {
+                return self.is_ready();
+            }
+            tokio::select! {
+                _ = routes.changed() => {}
+                _ = stage.changed() => {}
+            }
+        }
+    }
+
     /// Makes the context of a request.
     pub(crate) fn context(&self, arrival: &Arrival<'_>) -> RequestContext {
         let id = arrival
