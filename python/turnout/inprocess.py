@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from turnout import _dataplane
 from turnout.arrays import Inputs, inputs_to_wire, outputs_from_wire
-from turnout.config.settings import ServerSettings, data_plane_json, default_settings
+from turnout.config.settings import ServerSettings, data_plane_json, default_settings, home_folder
 from turnout.errors import LoadFailedError, UnavailableError, error_classes
 from turnout.flavors.resolve import resolve_artifact
 from turnout.lifecycle.artifact import ResolvedArtifact
@@ -186,7 +186,7 @@ class _LoadedModel:
 def _settings_json() -> str:
     """A caller in this process is bounded by its own memory, and waits as long as it likes."""
     machine = read_machine()
-    settings = ServerSettings(**default_settings(machine, {}, Path.home()))
+    settings = ServerSettings(**default_settings(machine, {}, home_folder()))
     return data_plane_json(
         replace(
             settings,

@@ -1,6 +1,7 @@
 """Going back to another version: the pin that the server obeys, and the wait until it does."""
 
 import getpass
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -78,9 +79,16 @@ def pin(target: Target, why: str) -> Pin:
         RepositoryError: the repository cannot be written.
     """
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    written = Pin(target.version, f"{getpass.getuser()}@{socket.gethostname()}", when, why)
+    written = Pin(target.version, f"{_user()}@{socket.gethostname()}", when, why)
     write_pin(target.folder, written)
     return written
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in many containers
+        return f"user {os.getuid()}"
 
 
 def unpin(target: Target) -> bool:

@@ -41,6 +41,7 @@ class Serving:
         self.grpc_address = ""
         self._guard = ForkGuard("the server")
         self._lock = threading.Lock()
+        self._started = False
         self._stopped = False
         self._plane = _dataplane.DataPlane(data_plane_json(self.settings))
         self._manager = Manager(
@@ -68,6 +69,10 @@ class Serving:
             AddressInUseError: a port is taken; nothing was started.
         """
         self._guard.check()
+        with self._lock:
+            if self._started or self._stopped:
+                raise UnavailableError("the server was started before", hint="Make a new one.")
+            self._started = True
         settings = self.settings
         rest = _listen_address(settings.rest_socket, settings.host, settings.rest_port)
         grpc = _listen_address(settings.grpc_socket, settings.host, settings.grpc_port)

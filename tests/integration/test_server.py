@@ -145,6 +145,8 @@ def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
     assert server.stop()
     with turnout.Client(url) as client:
         assert not client.live()
+    with pytest.raises(UnavailableError, match="started before"):
+        server.start()
 
 
 def test_environment_and_operator_s_file_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

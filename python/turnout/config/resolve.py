@@ -21,7 +21,7 @@ from turnout.config.layers import (
     read_toml,
 )
 from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, Schema, ServerSchema, check
-from turnout.config.settings import ServerSettings, default_settings
+from turnout.config.settings import ServerSettings, default_settings, home_folder
 from turnout.errors import ConfigError
 from turnout.lifecycle.settings import ModelSettings
 from turnout.machine import Machine, read_machine
@@ -102,7 +102,7 @@ def load_config(
         ConfigError: a source is wrong.
     """
     environ = os.environ if environ is None else environ
-    home = home or Path.home()
+    home = home or home_folder()
     path = find_file(file, environ, home) if search else file
     document = read_toml(path) if path is not None else {}
     tables = document.pop("models", {})

@@ -79,7 +79,7 @@ class ServerSchema(Schema):
     rest_socket: Text | None = None
     """Path of a Unix socket on which REST listens instead of the TCP port."""
     reuse_port: bool | None = None
-    """Lets a second server bind the same ports, for hand-over between processes; it gets connections once it is ready."""
+    """Lets a second server bind the same ports, for hand-over; it gets connections once it is ready."""
     settle_ms: Milliseconds | None = None
     """Milliseconds that the files of a version without a manifest must be still before it is loaded."""
     trust: bool | None = None

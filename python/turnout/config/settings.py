@@ -1,6 +1,7 @@
 """The server's settings as plain records, and the one place where their defaults stand."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,14 @@ def default_settings(machine: Machine, environ: Mapping[str, str], home: Path) -
         "loops": machine.cores,
         "max_body_bytes": min(64 * MIB, inflight_bytes),
     }
+
+
+def home_folder() -> Path:
+    """Returns the user's home; the folder for temporary files where the user has none, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir())
 
 
 def data_plane_json(settings: ServerSettings, ready_reason: str = "starting") -> str:

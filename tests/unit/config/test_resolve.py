@@ -1,4 +1,5 @@
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,14 @@ def test_defaults_are_sized_to_the_machine(tmp_path: Path) -> None:
     small = Machine(affinity_cores=1, quota_cores=None, memory_bytes=GIB, memory_limit_bytes=128 * MIB)
     settings = load_config(environ={"XDG_CACHE_HOME": "/c"}, machine=small, home=tmp_path).server.settings
     assert (settings.inflight_bytes, settings.max_body_bytes, settings.cache_dir) == (32 * MIB, 32 * MIB, "/c/turnout")
+
+
+def test_a_user_without_a_home_has_one_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", refuse)
+    assert load_config(environ={}, machine=MACHINE).server.settings.cache_dir.startswith(tempfile.gettempdir())
 
 
 def test_the_file_is_looked_for_where_only_the_operator_writes(tmp_path: Path) -> None:
