@@ -156,7 +156,9 @@ class DiskModel:
 class World:
     """Everything around a reconciler. What it is told happens at once or when a test says so."""
 
-    def __init__(self, *, ready: str = "any", journal: MemoryJournal | None = None) -> None:
+    def __init__(
+        self, *, ready: str = "any", journal: MemoryJournal | None = None, sources: tuple[Source, ...] = ()
+    ) -> None:
         self.clock = HandClock()
         self.plane = FakeDataPlane()
         self.journal = journal or MemoryJournal()
@@ -172,7 +174,7 @@ class World:
         self.events = EventLog(options.event_capacity, self.clock)
         ports = Ports(self.plane.apply, self.resolve, self.settings_for, self.tasks.append, self.rescan)
         self.reconciler = Reconciler(
-            [self.source], ports, options, Path("/copies"), self.journal, self.events, self.clock
+            [self.source, *sources], ports, options, Path("/copies"), self.journal, self.events, self.clock
         )
         self.reconciler.recover()
         self.status: Status = self.reconciler.step()

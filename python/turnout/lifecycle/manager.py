@@ -166,24 +166,13 @@ class Manager:
 
         Raises:
             UnavailableError: the manager is closed or busy.
-            OSError: the record cannot be removed.
         """
-        answer: queue.SimpleQueue[bool | OSError] = queue.SimpleQueue()
-
-        def clear() -> None:
-            try:
-                answer.put(self._reconciler.clear_quarantine(model, version))
-            except OSError as error:
-                answer.put(error)
-
-        self._command(clear)
+        answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._command(lambda: answer.put(self._reconciler.clear_quarantine(model, version)))
         try:
-            result = answer.get(timeout=_COMMAND_S)
+            return answer.get(timeout=_COMMAND_S)
         except queue.Empty:
             raise UnavailableError("the manager does not answer") from None
-        if isinstance(result, OSError):
-            raise result
-        return result
 
     def _command(self, command: Command) -> None:
         if self._stop.is_set():
@@ -209,13 +198,17 @@ class Manager:
         self._looks[source].request(scope)
 
     def _run(self) -> None:
-        self._reconciler.recover()
+        self._guard(self._reconciler.recover)
         for looks in self._looks.values():
             looks.start()
+        self._guard(self._step)
         while not self._stop.is_set():
-            for item in self._take():
+            items = self._take()
+            for item in items:
                 self._guard(lambda item=item: self._handle(item))
-            self._guard(self._step)
+            wake_ms = self._reconciler.next_wake_ms()
+            if items or (wake_ms is not None and wake_ms <= self._clock.monotonic_ms()):
+                self._guard(self._step)
 
     def _take(self) -> list[Message | Command]:
         """Waits for something to do and takes all of it, so that many changes become one snapshot."""

@@ -20,6 +20,7 @@ from turnout.lifecycle.readiness import Readiness, judge_readiness
 from turnout.lifecycle.records import Fault, ModelRecord, VersionRecord
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.snapshot import build_snapshot
+from turnout.lifecycle.sources import SourceStates
 from turnout.lifecycle.state import VersionState
 from turnout.lifecycle.status import Status
 from turnout.lifecycle.tasks import hash_files, read_settings
@@ -66,7 +67,6 @@ class Reconciler:
             events: what happens is added here.
             clock: the clocks.
         """
-        self._unseen = set(sources)
         self._ports = ports
         self._options = options
         self._copies = copies
@@ -77,9 +77,9 @@ class Reconciler:
         self._models: dict[str, ModelRecord] = {}
         self._dirty: set[str] = set()
         self._problems = ProblemLog()
+        self._sources = SourceStates(sources, self._problems, clock.monotonic_ms())
         self._suspicions: dict[tuple[str, int, Path], Suspicion] = {}
         self._readiness = Readiness(ready=False, reason="looking for models")
-        self._source_faults: dict[Source, str] = {}
         self._sequence = 0
         self._applied: dict[str, JsonValue] | None = None
         self._apply_at_ms = 0
@@ -115,11 +115,7 @@ class Reconciler:
             self._configure(model)
 
     def clear_quarantine(self, name: str, version: int) -> bool:
-        """Forgets that a process died on a version; returns whether that was known.
-
-        Raises:
-            OSError: the record cannot be removed.
-        """
+        """Forgets that a process died on a version; returns whether that was known."""
         model = self._models.get(name)
         record = None if model is None else model.versions.get(version)
         if record is None or record.suspicion is None:
@@ -135,17 +131,19 @@ class Reconciler:
         names, self._dirty = self._dirty | due, set()
         for name in sorted(names):
             self._reconcile_apart(name, now_ms)
+        self._sources.give_up(now_ms)
         self._judge_readiness()
         self._apply(now_ms)
         problems = self._problems.current()
-        return build_status(self._models.values(), self._readiness, problems, all_seen=not self._unseen)
+        return build_status(self._models.values(), self._readiness, problems, all_seen=self._sources.all_seen)
 
     def next_wake_ms(self) -> int | None:
         """Returns when `step` has something to do although no message came, on the monotonic clock."""
         times = [model.wake_ms for model in self._models.values() if model.wake_ms is not None]
         if self._apply_at_ms:
             times.append(self._apply_at_ms)
-        return min(times, default=None)
+        give_up_ms = self._sources.wake_ms()
+        return min(times if give_up_ms is None else [*times, give_up_ms], default=None)
 
     def close(self) -> None:
         """Forgets the journal's notes of loads that are under way: this is an orderly end."""
@@ -155,15 +153,9 @@ class Reconciler:
 
     def _scanned(self, message: Scanned) -> None:
         scan = message.scan
-        self._unseen.discard(scan.source)
-        subject = f"source {scan.source.path}"
+        self._sources.saw(scan)
         if not scan.readable:
-            self._source_faults[scan.source] = scan.problems[0].message
-            self._problems.replace(subject, scan.problems)
-            self._dirty.update(model.name for model in self._models.values() if model.source == scan.source)
-            return
-        self._source_faults.pop(scan.source, None)
-        self._problems.replace(subject, ())
+            return  # what is loaded goes on serving
         for scanned in scan.models.values():
             model = self._model_of(scanned, scan.source)
             if model is not None:
@@ -389,10 +381,10 @@ class Reconciler:
     def _judge_readiness(self) -> None:
         models = [model_readiness(model) for model in self._models.values()]
         readiness = judge_readiness(models, self._options.ready, was_ready=self._readiness.ready)
-        if self._unseen and not self._readiness.ready:
+        if not self._sources.all_seen and not self._readiness.ready:
             readiness = Readiness(ready=False, reason="looking for models")
-        elif not readiness.ready and self._source_faults:
-            readiness = Readiness(ready=False, reason="; ".join([readiness.reason, *self._source_faults.values()]))
+        elif not readiness.ready and self._sources.faults:
+            readiness = Readiness(ready=False, reason="; ".join([readiness.reason, *self._sources.faults]))
         if readiness.ready != self._readiness.ready:
             _log.info("ready" if readiness.ready else "not ready: %s", *([] if readiness.ready else [readiness.reason]))
         self._readiness = readiness

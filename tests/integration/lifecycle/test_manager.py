@@ -3,7 +3,8 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from tests.support.load_models import answers, random_rows, save_mlp
 from turnout._dataplane import DataPlane
 from turnout.config.resolve import load_config
 from turnout.config.settings import data_plane_json
+from turnout.errors import UnavailableError
 from turnout.flavors.resolve import resolve_artifact
 from turnout.lifecycle.events import LifecycleEvent
 from turnout.lifecycle.manager import Manager
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.state import VersionState
 from turnout.lifecycle.status import ModelStatus, Status, VersionStatus
-from turnout.repository.layout import Source, classify_path
+from turnout.repository.layout import ModelSource, Source, classify_path
 from turnout.repository.manifest import Manifest
 from turnout.repository.pin import Pin, clear_pin, write_pin
 from turnout.repository.publish import open_staging
@@ -31,13 +33,11 @@ ROW = random_rows(1, seed=1)
 class Server:
     """A manager and its data plane, without listeners."""
 
-    def __init__(self, source: Source, home: Path, *, settle_ms: int = 200) -> None:
+    def __init__(self, sources: Sequence[Source], home: Path, *, settle_ms: int = 200) -> None:
         config = load_config(environ={}, home=home)
         self.plane = DataPlane(data_plane_json(config.server.settings))
         options = ManagerOptions(home / "cache", settle_ms, poll_interval_ms=50, ready="any", retry_initial_ms=100)
-        self.manager = Manager(
-            self.plane, [source], options, resolve=resolve_artifact, settings_for=config.settings_for
-        )
+        self.manager = Manager(self.plane, sources, options, resolve=resolve_artifact, settings_for=config.settings_for)
         self.manager.start()
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], Server]]:
     servers: list[Server] = []
 
     def start(path: Path) -> Server:
-        servers.append(Server(classify_path(path), tmp_path))
+        servers.append(Server([classify_path(path)], tmp_path))
         return servers[-1]
 
     yield start
@@ -264,3 +264,43 @@ def test_settings_of_the_model_are_read_anew_without_a_gap(repository: Path, ser
     assert server.manager.wait_until(lambda status: bool(status.problems), WAIT_S)
     assert "colour" in server.manager.status().problems[0].message
     assert server.predict()[0] == 1
+
+
+def test_a_disk_that_hangs_holds_up_no_other_model_and_not_the_end(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(repository, 1)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    hang, real = threading.Event(), os.scandir
+
+    def scan(path: Path) -> object:
+        if Path(path) == slow:
+            hang.wait(WAIT_S)
+        return real(path)
+
+    monkeypatch.setattr("os.scandir", scan)
+    server = Server([ModelSource("slow", slow), ModelSource("m", repository / "m")], tmp_path)
+    server.wait_default(1)
+    assert server.predict()[0] == 1
+    assert not server.manager.status().ready
+    assert server.manager.status().reason == "looking for models"
+    began_s = time.monotonic()
+    server.manager.close(0.2)
+    server.plane.close()
+    assert time.monotonic() - began_s < WAIT_S / 2
+    hang.set()
+
+
+def test_a_manager_that_is_closed_answers_and_refuses(repository: Path, serve: Serve) -> None:
+    publish(repository, 1)
+    server = serve(repository)
+    server.wait_default(1)
+    assert not server.manager.clear_quarantine("m", 1), "there is none"
+    server.manager.reconfigure()
+    server.manager.close()
+    server.manager.close()
+    assert server.manager.status().models["m"].default == 1
+    assert server.predict()[0] == 1, "what is loaded goes on serving"
+    with pytest.raises(UnavailableError, match="the manager is closed"):
+        server.manager.reconfigure()

@@ -9,6 +9,7 @@ from turnout.lifecycle.journal import Suspicion
 from turnout.lifecycle.records import ModelRecord
 from turnout.lifecycle.settings import ModelSettings
 from turnout.lifecycle.state import VersionState
+from turnout.repository.layout import ModelSource
 from turnout.repository.scan import Problem
 
 
@@ -598,3 +599,16 @@ def test_a_servable_that_the_data_plane_lost_is_loaded_again(world: World) -> No
     world.load_all()
     assert world.plane.default("digits") == 1
     assert world.plane.route("digits")["default"] != identity
+
+
+def test_a_source_that_hangs_is_given_up_after_a_while() -> None:
+    world = World(sources=(ModelSource("other", ROOT / "other"),))
+    world.put("digits", 1)
+    world.settle()
+    assert world.status.reason == "looking for models"
+    assert world.reconciler.next_wake_ms() == world.clock.now_ms + 30_000
+    world.wait(30_000)
+    assert world.status.ready
+    assert [problem.message for problem in world.status.problems] == [
+        "no look at `/models/other` has ended within 30 s"
+    ]
