@@ -143,7 +143,7 @@ impl Bench {
         };
         let loaded = HashMap::from([(servable.id, Arc::clone(servable))]);
         let routes = Routes::build(snapshot, &loaded).expect("the servable is loaded");
-        self.shared.routes.store(Arc::new(routes));
+        self.shared.replace_routes(routes);
     }
 
     /// Runs `test` on the loop.

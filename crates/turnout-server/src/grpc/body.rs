@@ -1,7 +1,7 @@
 //! The messages in the body of a call: five bytes of flag and length before each.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -54,6 +54,36 @@ impl MessageReader {
         }
     }
 
+    /// The one message of a unary call that came whole and in one piece, as nearly all do. None for any other: what came is
+    /// kept for [`Self::only`].
+    pub(crate) fn whole(
+        &mut self,
+        service: &Service,
+        task: &mut Context<'_>,
+    ) -> Option<Result<Message, Status>> {
+        self.rest = match self.stream.poll_data(task) {
+            Poll::Ready(Some(Ok(chunk))) => chunk,
+            Poll::Ready(Some(Err(error))) => return Some(Err(gone(error))),
+            Poll::Ready(None) => return Some(Err(no_message())),
+            Poll::Pending => return None,
+        };
+        let prefix = *self.rest.first_chunk::<PREFIX_BYTES>()?;
+        let length = length(prefix);
+        if self.rest.len() != PREFIX_BYTES + length || !self.stream.is_end_stream() {
+            return None;
+        }
+        let admitted = admit(prefix, service, service.settings().max_body_bytes);
+        Some(admitted.map(|(compressed, permit)| {
+            self.rest.advance(PREFIX_BYTES);
+            Message {
+                bytes: std::mem::take(&mut self.rest),
+                compressed,
+                permit,
+                waited: Duration::ZERO,
+            }
+        }))
+    }
+
     /// The one message of a unary call.
     ///
     /// # Errors
@@ -64,12 +94,14 @@ impl MessageReader {
         patience: Patience,
     ) -> Result<Message, Status> {
         let max_bytes = service.settings().max_body_bytes;
-        let count = |text| Status::by_contract(Situation::MessageCount, Error::malformed(text));
         let message = self.next(service, max_bytes, patience).await?;
-        let mut message = message.ok_or_else(|| count("a unary call has no message"))?;
+        let mut message = message.ok_or_else(no_message)?;
         loop {
             if !self.rest.is_empty() {
-                return Err(count("a unary call has more than one message"));
+                return Err(Status::by_contract(
+                    Situation::MessageCount,
+                    Error::malformed("a unary call has more than one message"),
+                ));
             }
             if self.stream.is_end_stream() || !self.fill(patience).await? {
                 message.waited = self.waited();
@@ -89,27 +121,14 @@ impl MessageReader {
         max_bytes: usize,
         patience: Patience,
     ) -> Result<Option<Message>, Status> {
-        let broken = |text: &str| {
-            Status::by_contract(Situation::BrokenFrame, Error::malformed(text.to_owned()))
-        };
         self.waiting_since = None;
         let Some(prefix) = self.prefix(patience).await? else {
             return Ok(None);
         };
-        let compressed = match prefix[0] {
-            0 => false,
-            1 => true,
-            _ => return Err(broken("a message has an invalid compression flag")),
-        };
-        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-        if length > max_bytes {
-            return Err(too_large(&length.to_string(), max_bytes).into());
-        }
-        let permit = service.budget().acquire(length)?;
-        let bytes = self.bytes(length, patience).await?;
-        let bytes = bytes.ok_or_else(|| broken("a message ends before its length"))?;
+        let (compressed, permit) = admit(prefix, service, max_bytes)?;
+        let bytes = self.bytes(length(prefix), patience).await?;
         Ok(Some(Message {
-            bytes,
+            bytes: bytes.ok_or_else(|| broken("a message ends before its length"))?,
             compressed,
             permit,
             waited: self.waited(),
@@ -137,10 +156,7 @@ impl MessageReader {
                 prefix.copy_from_slice(&bytes);
                 Ok(Some(prefix))
             }
-            None => Err(Status::by_contract(
-                Situation::BrokenFrame,
-                Error::malformed("a message ends inside its prefix"),
-            )),
+            None => Err(broken("a message ends inside its prefix")),
         }
     }
 
@@ -180,9 +196,6 @@ impl MessageReader {
                 })?
         };
         let Some(chunk) = data else { return Ok(false) };
-        let gone = |source: h2::Error| {
-            Error::cancelled("the stream broke before the request was whole").with_source(source)
-        };
         self.rest = chunk.map_err(gone)?;
         if self.rest.len() > PROMPT_RELEASE_BYTES {
             let released = self.stream.flow_control().release_capacity(self.rest.len());
@@ -190,4 +203,38 @@ impl MessageReader {
         }
         Ok(true)
     }
+}
+
+fn length(prefix: [u8; PREFIX_BYTES]) -> usize {
+    u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize
+}
+
+/// Whether the message is compressed, and the permit for it.
+fn admit(
+    prefix: [u8; PREFIX_BYTES],
+    service: &Service,
+    max_bytes: usize,
+) -> Result<(bool, BytePermit), Status> {
+    let length = length(prefix);
+    if prefix[0] > 1 {
+        return Err(broken("a message has an invalid compression flag"));
+    }
+    if length > max_bytes {
+        return Err(too_large(&length.to_string(), max_bytes).into());
+    }
+    Ok((prefix[0] == 1, service.budget().acquire(length)?))
+}
+
+fn broken(text: &str) -> Status {
+    Status::by_contract(Situation::BrokenFrame, Error::malformed(text))
+}
+
+fn no_message() -> Status {
+    let error = Error::malformed("a unary call has no message");
+    Status::by_contract(Situation::MessageCount, error)
+}
+
+fn gone(source: h2::Error) -> Status {
+    let error = Error::cancelled("the stream broke before the request was whole");
+    error.with_source(source).into()
 }

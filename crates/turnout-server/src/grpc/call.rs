@@ -50,48 +50,43 @@ impl Method {
     }
 }
 
-/// An answer with its prefix, ready to be sent.
+/// A message with its prefix, ready to be sent.
 pub(crate) struct Reply {
     pub(crate) frame: Bytes,
     /// Held until the frame is on its way.
     pub(crate) permit: Option<BytePermit>,
 }
 
-/// A status, and the request that it answers.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: Status,
-    pub(crate) id: Option<RequestId>,
+/// What a unary call ends with, and the request that it answers.
+pub(crate) struct Answered {
+    pub(crate) id: RequestId,
+    pub(crate) result: Result<Reply, Status>,
 }
 
-impl From<Status> for Failure {
-    fn from(status: Status) -> Self {
-        Self { status, id: None }
-    }
-}
-
-/// Answers a unary call whose message has just arrived.
-///
-/// # Errors
-/// The status of the call, which has been counted.
+/// Answers a unary call whose message has just arrived. The call has then been counted.
 pub(crate) async fn unary(
     service: &Service,
     method: Unary,
     metadata: &Metadata<'_>,
     message: Message,
-) -> Result<Reply, Failure> {
+) -> Answered {
     let context = context(service, metadata, message.waited);
-    let answered = match compression::open(service, message, metadata.encoding).await {
+    let opened = if message.compressed {
+        Box::pin(compression::open(service, message, metadata.encoding)).await
+    } else {
+        Ok(message)
+    };
+    let result = match opened {
         Ok(message) => answer(service, method, message, &context).await,
         Err(status) => Err(refused(service, status)),
     };
-    answered.map_err(|status| {
+    if let Err(status) = &result {
         service.log_failure(&context, status.error());
-        Failure {
-            status,
-            id: Some(context.id),
-        }
-    })
+    }
+    Answered {
+        id: context.id,
+        result,
+    }
 }
 
 async fn answer(
@@ -117,9 +112,14 @@ async fn answer(
     })
 }
 
+/// The id of a request that will have no context.
+pub(crate) fn request_id(service: &Service, metadata: &Metadata<'_>) -> RequestId {
+    context(service, metadata, Duration::ZERO).id
+}
+
 /// Counts a call that failed before a servable was known.
 pub(crate) fn refused(service: &Service, status: Status) -> Status {
-    service.refuse(Door::Grpc, status.error().code());
+    service.refuse(Door::Grpc, status.catalogue_code());
     status
 }
 

@@ -55,35 +55,46 @@ pub(crate) async fn open(
         let error = Error::malformed("a message is compressed, but `grpc-encoding` names nothing");
         return Err(Status::by_contract(Situation::BrokenFrame, error));
     }
-    let Message {
-        bytes,
-        mut permit,
-        waited,
-        ..
-    } = message;
     let (quick_bytes, max_bytes) = (
         service.settings().offload_bytes,
         service.settings().max_body_bytes,
     );
-    if bytes.len() <= quick_bytes
-        && let Inflated::Whole(bytes) = inflate(&bytes, quick_bytes.min(max_bytes), &mut permit)?
-    {
-        return Ok(Message {
-            bytes,
-            compressed: false,
-            permit,
-            waited,
-        });
+    let mut grant = Grant {
+        permit: message.permit,
+        inflated_bytes: 0,
+    };
+    let mut inflated = Inflated::OverLimit;
+    if message.bytes.len() <= quick_bytes {
+        inflated = inflate(&message.bytes, quick_bytes.min(max_bytes), &mut grant)?;
     }
-    let job = move || inflate(&bytes, max_bytes, &mut permit).map(|inflated| (inflated, permit));
-    match service.offload(usize::MAX, job).await?? {
-        (Inflated::Whole(bytes), permit) => Ok(Message {
+    if let Inflated::OverLimit = inflated {
+        let compressed = message.bytes;
+        let job = move || inflate(&compressed, max_bytes, &mut grant).map(|done| (done, grant));
+        (inflated, grant) = service.offload(usize::MAX, job).await??;
+    }
+    match inflated {
+        Inflated::Whole(bytes) => Ok(Message {
             bytes,
             compressed: false,
-            permit,
-            waited,
+            permit: grant.permit,
+            waited: message.waited,
         }),
-        (Inflated::OverLimit, _) => Err(too_large("more, inflated", max_bytes).into()),
+        Inflated::OverLimit => Err(too_large("more, inflated", max_bytes).into()),
+    }
+}
+
+/// A permit, and how much of it is for inflated bytes.
+pub(crate) struct Grant {
+    permit: BytePermit,
+    inflated_bytes: usize,
+}
+
+impl Grant {
+    fn cover(&mut self, inflated_bytes: usize) -> Result<()> {
+        let more = inflated_bytes.saturating_sub(self.inflated_bytes);
+        self.permit.grow(more)?;
+        self.inflated_bytes += more;
+        Ok(())
     }
 }
 
@@ -95,20 +106,20 @@ pub(crate) enum Inflated {
     OverLimit,
 }
 
-/// Inflates gzip, at most to `limit_bytes`; `permit` grows with what is held.
+/// Inflates gzip, at most to `limit_bytes`; `grant` grows with what is held.
 ///
 /// # Errors
 /// INTERNAL for what is not gzip, as gRPC demands; `overloaded` when the permit cannot grow.
 pub(crate) fn inflate(
     compressed: &[u8],
     limit_bytes: usize,
-    permit: &mut BytePermit,
+    grant: &mut Grant,
 ) -> Result<Inflated, Status> {
     let mut decoder = MultiGzDecoder::new(compressed);
     let mut message = Vec::new();
     loop {
         let room = (limit_bytes + 1 - message.len()).min(CHUNK_BYTES);
-        permit.grow(room)?;
+        grant.cover(message.len() + room)?;
         let count = decoder.by_ref().take(room as u64).read_to_end(&mut message);
         let count = count.map_err(|source| {
             let error = Error::malformed("the message is not valid gzip").with_source(source);
@@ -149,8 +160,11 @@ mod tests {
     }
 
     fn run(compressed: &[u8], limit_bytes: usize, budget_bytes: usize) -> Result<Inflated, Status> {
-        let mut permit = ByteBudget::new(budget_bytes).acquire(0).expect("nothing");
-        inflate(compressed, limit_bytes, &mut permit)
+        let mut grant = Grant {
+            permit: ByteBudget::new(budget_bytes).acquire(0).expect("nothing"),
+            inflated_bytes: 0,
+        };
+        inflate(compressed, limit_bytes, &mut grant)
     }
 
     #[test]

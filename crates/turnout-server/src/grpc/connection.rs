@@ -17,7 +17,7 @@ use turnout_core::snapshot::Settings;
 
 use super::liveness::{Heard, Judge, Listening, Since, Verdict};
 use super::response::Blocks;
-use super::stream::{self, Door};
+use super::stream::{Door, Exchange};
 use crate::drain::Stage;
 use crate::service::Service;
 
@@ -172,9 +172,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
     fn start(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         self.requests = true;
         let door = Rc::clone(&self.door);
-        drop(tokio::task::spawn_local(stream::serve(
-            door, request, respond,
-        )));
+        let exchange = Exchange::new(door, request, respond);
+        // Boxed here, it is copied once; the runtime alone would copy it four times on its way to the heap.
+        drop(tokio::task::spawn_local(Box::pin(exchange.serve())));
     }
 
     fn send_ping(&mut self) {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use turnout_core::admission::BytePermit;
 use turnout_core::route::VersionChoice;
 use turnout_core::{Door, Error, RequestContext, Result, Signature, Tensor};
 
@@ -65,42 +66,58 @@ pub(crate) async fn answer(
     message: Message,
     context: &RequestContext,
 ) -> Result<Reply, Status> {
-    let Message {
-        bytes, mut permit, ..
-    } = message;
-    let message_bytes = bytes.len();
-    let prepared = match prepare_here_or_there(service, bytes).await {
-        Ok(prepared) => prepared,
-        Err(refused) => return Err(count_refused(service, refused, context)),
+    let message_bytes = message.bytes.len();
+    let prepared = if message_bytes <= service.settings().offload_bytes {
+        prepare_here(service, &message.bytes)
+    } else {
+        Box::pin(prepare_there(service, message.bytes)).await
     };
     let Prepared {
         target,
         inputs,
         outputs,
-    } = prepared;
+    } = prepared.map_err(|refused| count_refused(service, refused, context))?;
     let mut stages = Stages::received(context.received);
     stages.decoded = Some(Instant::now());
     let mut tracked = service.track(&target.servable, target.signature, Door::Grpc, stages);
-    let result = async {
-        // The message covers tensors of its own size; only what unfolds from few values needs more.
-        let input_bytes = size_bytes(&inputs);
-        permit.grow(input_bytes.saturating_sub(message_bytes))?;
-        let held_bytes = input_bytes.max(message_bytes);
-        let predicted =
-            service.predict(&target.servable, target.signature, inputs, permit, context);
-        let executed = predicted.await?;
-        tracked.stages.started = Some(executed.started);
-        tracked.stages.finished = Some(executed.finished);
-        encode_here_or_there(service, &target, &outputs, executed, held_bytes).await
-    }
-    .await;
-    tracked.finish(
-        result
-            .as_ref()
-            .err()
-            .map(|status: &Status| status.error().code()),
-    );
+    let held = Held::for_inputs(message.permit, message_bytes, &inputs);
+    let executed = match held {
+        Ok(Held { permit, bytes }) => {
+            let (servable, signature) = (&target.servable, target.signature);
+            let executed = service
+                .predict(servable, signature, inputs, permit, context)
+                .await;
+            executed.map(|executed| (executed, bytes))
+        }
+        Err(error) => Err(error),
+    };
+    let result = match executed {
+        Ok((executed, held_bytes)) => {
+            tracked.stages.started = Some(executed.started);
+            tracked.stages.finished = Some(executed.finished);
+            reply(service, &target, &outputs, executed, held_bytes).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    tracked.finish(result.as_ref().err().map(Status::catalogue_code));
     result
+}
+
+/// A permit and the bytes that it covers: the largest of message, inputs and outputs, which follow one another.
+struct Held {
+    permit: BytePermit,
+    bytes: usize,
+}
+
+impl Held {
+    fn for_inputs(mut permit: BytePermit, message_bytes: usize, inputs: &[Tensor]) -> Result<Self> {
+        let input_bytes = size_bytes(inputs);
+        permit.grow(input_bytes.saturating_sub(message_bytes))?;
+        Ok(Self {
+            permit,
+            bytes: message_bytes.max(input_bytes),
+        })
+    }
 }
 
 fn count_refused(service: &Service, failed: Refused, context: &RequestContext) -> Status {
@@ -109,24 +126,21 @@ fn count_refused(service: &Service, failed: Refused, context: &RequestContext) -
     };
     let stages = Stages::received(context.received);
     let tracked = service.track(&target.servable, target.signature, Door::Grpc, stages);
-    tracked.finish(Some(failed.status.error().code()));
+    tracked.finish(Some(failed.status.catalogue_code()));
     failed.status
 }
 
-async fn prepare_here_or_there(service: &Service, bytes: Bytes) -> Result<Prepared, Refused> {
-    let limit_bytes = service.settings().max_body_bytes;
-    if bytes.len() <= service.settings().offload_bytes {
-        return prepare(
-            |model, choice| service.resolve(model, choice),
-            &bytes,
-            limit_bytes,
-        );
-    }
-    let routes = service.routes();
+fn prepare_here(service: &Service, message: &Bytes) -> Result<Prepared, Refused> {
+    let resolve = |model: &str, choice: VersionChoice<'_>| service.resolve(model, choice);
+    prepare(resolve, message, service.settings().max_body_bytes)
+}
+
+async fn prepare_there(service: &Service, message: Bytes) -> Result<Prepared, Refused> {
+    let (routes, limit_bytes) = (service.routes(), service.settings().max_body_bytes);
     let job = move || {
         let resolve =
             |model: &str, choice: VersionChoice<'_>| routes.table.resolve(model, choice).cloned();
-        prepare(resolve, &bytes, limit_bytes)
+        prepare(resolve, &message, limit_bytes)
     };
     service.offload(usize::MAX, job).await?
 }
@@ -205,7 +219,7 @@ fn unknown_alias(signature: &Signature, alias: &str) -> Error {
     ))
 }
 
-async fn encode_here_or_there(
+async fn reply(
     service: &Service,
     target: &Target,
     wanted: &Outputs,
@@ -224,7 +238,7 @@ async fn encode_here_or_there(
     } else {
         let (target, wanted) = (target.clone(), wanted.clone());
         let job = move || encode(&target, &wanted, &outputs);
-        service.offload(usize::MAX, job).await?
+        Box::pin(service.offload(usize::MAX, job)).await?
     };
     Ok(Reply {
         frame: frame?,

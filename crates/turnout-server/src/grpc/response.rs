@@ -1,6 +1,7 @@
 //! Answers on an HTTP/2 stream: headers, messages, trailers.
 
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +11,10 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use turnout_core::{ErrorCode, RequestId};
 
-use super::call::{Failure, Reply};
+use super::call::Reply;
 use super::compression;
 use super::metadata::NotGrpc;
-use super::status::percent_encoded;
+use super::status::{Status, percent_encoded};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -48,8 +49,8 @@ impl Blocks {
 
 /// The answering half of a stream, before anything was sent.
 pub(crate) struct Responder {
-    pub(crate) respond: SendResponse<Bytes>,
-    pub(crate) blocks: Rc<Blocks>,
+    respond: SendResponse<Bytes>,
+    blocks: Rc<Blocks>,
 }
 
 /// The client has gone, or does not read: there is nobody to tell.
@@ -63,40 +64,51 @@ impl From<h2::Error> for Gone {
 }
 
 impl Responder {
+    pub(crate) fn new(respond: SendResponse<Bytes>, blocks: Rc<Blocks>) -> Self {
+        Self { respond, blocks }
+    }
+
+    /// Ready when the client has reset the stream or the connection is gone.
+    pub(crate) fn poll_reset(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        self.respond.poll_reset(task).map(drop)
+    }
+
     /// Sends the one answer of a unary call.
-    pub(crate) async fn reply(self, reply: Reply, request_id: Option<&[u8]>) -> Result<(), Gone> {
+    pub(crate) async fn reply(&mut self, reply: Reply, id: &RequestId) -> Result<(), Gone> {
         let Reply { frame, permit } = reply;
-        let mut messages = self.begin(request_id)?;
-        messages.send(frame).await?;
+        let mut messages = self.begin(id)?;
+        if frame.len() <= UNHURRIED_BYTES {
+            messages.send_at_once(frame)?;
+        } else {
+            Box::pin(messages.send(frame)).await?;
+        }
         drop(permit);
         messages.succeed()
     }
 
     /// Sends the headers of a stream of messages.
-    pub(crate) fn begin(mut self, request_id: Option<&[u8]>) -> Result<Messages, Gone> {
+    pub(crate) fn begin(&mut self, id: &RequestId) -> Result<Messages, Gone> {
         let mut response = Response::new(());
         *response.headers_mut() = self.blocks.head.clone();
-        if let Some(id) = request_id.and_then(RequestId::from_client) {
-            response.headers_mut().insert(REQUEST_ID, id_value(&id));
-        }
+        response.headers_mut().insert(REQUEST_ID, id_value(id));
         let stream = self.respond.send_response(response, false)?;
         Ok(Messages {
             stream,
-            blocks: self.blocks,
+            blocks: Rc::clone(&self.blocks),
         })
     }
 
     /// Answers with a status alone.
-    pub(crate) fn fail(mut self, failure: &Failure) -> Result<(), Gone> {
+    pub(crate) fn fail(&mut self, status: &Status, id: &RequestId) -> Result<(), Gone> {
         let mut response = Response::new(());
         *response.headers_mut() = self.blocks.head.clone();
-        put_status(response.headers_mut(), failure);
+        put_status(response.headers_mut(), status, id);
         self.respond.send_response(response, true)?;
         Ok(())
     }
 
     /// Answers what is not a gRPC call in HTTP's own words.
-    pub(crate) fn refuse(mut self, why: NotGrpc) -> Result<(), Gone> {
+    pub(crate) fn refuse(&mut self, why: NotGrpc) -> Result<(), Gone> {
         let mut response = Response::new(());
         match why {
             NotGrpc::Method => {
@@ -113,15 +125,24 @@ impl Responder {
 
 /// The messages of an answer.
 pub(crate) struct Messages {
-    pub(crate) stream: SendStream<Bytes>,
+    stream: SendStream<Bytes>,
     blocks: Rc<Blocks>,
 }
 
 impl Messages {
+    /// Ready when the client has reset the stream or the connection is gone.
+    pub(crate) fn poll_reset(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_reset(task).map(drop)
+    }
+
+    fn send_at_once(&mut self, frame: Bytes) -> Result<(), Gone> {
+        Ok(self.stream.send_data(frame, false)?)
+    }
+
     /// Sends one frame, waiting for room where it is large.
     pub(crate) async fn send(&mut self, mut frame: Bytes) -> Result<(), Gone> {
         if frame.len() <= UNHURRIED_BYTES {
-            return Ok(self.stream.send_data(frame, false)?);
+            return self.send_at_once(frame);
         }
         while !frame.is_empty() {
             self.stream.reserve_capacity(frame.len());
@@ -154,28 +175,25 @@ impl Messages {
     }
 
     /// Ends the answer with a status other than OK.
-    pub(crate) fn fail(mut self, failure: &Failure) -> Result<(), Gone> {
+    pub(crate) fn fail(mut self, status: &Status, id: &RequestId) -> Result<(), Gone> {
         let mut trailers = HeaderMap::new();
-        put_status(&mut trailers, failure);
+        put_status(&mut trailers, status, id);
         Ok(self.stream.send_trailers(trailers)?)
     }
 }
 
-fn put_status(headers: &mut HeaderMap, failure: &Failure) {
-    let status = &failure.status;
-    let message = status.message(failure.id.as_ref());
+fn put_status(headers: &mut HeaderMap, status: &Status, id: &RequestId) {
+    let message = status.message(id);
     let message = HeaderValue::from_str(&percent_encoded(&message));
-    let slug = status.error().code().slug();
+    let slug = status.catalogue_code().slug();
     headers.insert(GRPC_STATUS, HeaderValue::from(status.code().number()));
     headers.insert(
         GRPC_MESSAGE,
         message.expect("bug: a percent-encoded message is not ASCII"),
     );
     headers.insert(CODE, HeaderValue::from_static(slug));
-    if let Some(id) = &failure.id {
-        headers.insert(REQUEST_ID, id_value(id));
-    }
-    if status.error().code() == ErrorCode::Unsupported {
+    headers.insert(REQUEST_ID, id_value(id));
+    if status.catalogue_code() == ErrorCode::Unsupported {
         let accepted = HeaderValue::from_static(compression::ACCEPTED);
         headers.insert(GRPC_ACCEPT_ENCODING, accepted);
     }

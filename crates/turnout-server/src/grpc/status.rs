@@ -131,12 +131,14 @@ impl Status {
         &self.error
     }
 
+    pub(crate) fn catalogue_code(&self) -> ErrorCode {
+        self.error.code()
+    }
+
     /// What the client may read. Faults of Turnout itself are named by the request's id alone.
-    pub(crate) fn message(&self, id: Option<&RequestId>) -> String {
+    pub(crate) fn message(&self, id: &RequestId) -> String {
         let text = if self.error.code() == ErrorCode::Internal {
-            let id =
-                id.map(|id| format!("; the server's log has the cause under request id `{id}`"));
-            format!("internal error{}", id.unwrap_or_default())
+            format!("internal error; the server's log has the cause under request id `{id}`")
         } else {
             let hint = self.error.hint().map(|hint| format!("\nhint: {hint}"));
             format!("{}{}", self.error.message(), hint.unwrap_or_default())
@@ -177,18 +179,17 @@ mod tests {
     #[test]
     fn messages_are_cut_encoded_and_keep_internals_inside() {
         let long = Status::from(Error::invalid_input("é".repeat(600)));
-        let message = long.message(None);
+        let id = RequestId::Given("abc".into());
+        let message = long.message(&id);
         assert_eq!(message.len(), 1024 + "...TRUNCATED".len());
         assert!(message.ends_with("é...TRUNCATED"));
         assert_eq!(percent_encoded("100 %\né"), "100 %25%0A%C3%A9");
         assert_eq!(percent_encoded("plain \"text\""), "plain \"text\"");
         let internal = Status::from(Error::internal("secret path").with_source("worse"));
-        let id = RequestId::Given("abc".into());
         let expected = "internal error; the server's log has the cause under request id `abc`";
-        assert_eq!(internal.message(Some(&id)), expected);
-        assert_eq!(internal.message(None), "internal error");
+        assert_eq!(internal.message(&id), expected);
         let hinted = Status::from(Error::unavailable("closed").with_hint("try later"));
-        assert_eq!(hinted.message(None), "closed\nhint: try later");
+        assert_eq!(hinted.message(&id), "closed\nhint: try later");
     }
 
     #[test]

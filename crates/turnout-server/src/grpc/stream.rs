@@ -1,19 +1,20 @@
 //! One stream of a connection: from its headers to its last trailer.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
-use turnout_core::Error;
+use http::request::Parts;
+use turnout_core::{Error, RequestId};
 
 use super::body::{MessageReader, Patience};
-use super::call::{self, Failure, Method, Unary, framed, refused};
+use super::call::{self, Answered, Method, Unary, framed, refused};
 use super::compression;
 use super::health::Watch;
 use super::metadata::{self, Metadata};
@@ -33,32 +34,73 @@ pub(crate) struct Door {
     pub(crate) idle: Duration,
 }
 
-/// Answers one stream. A client that goes away ends it, and what it asked for is cancelled.
-pub(crate) async fn serve(
+/// One stream, as HTTP/2 hands it over.
+///
+/// Futures of streams are made and thrown away with every request, so they are kept small: what is large stays here, what is
+/// rare is boxed where it is needed, and nothing of either is copied on the way.
+pub(crate) struct Exchange {
     door: Rc<Door>,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-) {
-    let (head, body) = request.into_parts();
-    let responder = Responder {
-        respond,
-        blocks: Rc::clone(&door.blocks),
-    };
-    // `Gone` is the end that a stream has when nobody listens any more.
-    let _gone: Result<(), Gone> = match metadata::check(&head) {
-        Err(why) => responder.refuse(why),
-        Ok(()) => match route(&head) {
-            Ok((Method::Unary(method), metadata)) => {
-                unary(&door, method, &metadata, body, responder).await
-            }
-            Ok((Method::Watch, metadata)) => watch(&door, &metadata, body, responder).await,
-            Ok((Method::Reflection, metadata)) => reflect(&door, &metadata, body, responder).await,
-            Err(error) => responder.fail(&refused(&door.service, error.into()).into()),
-        },
-    };
+    head: Parts,
+    reader: MessageReader,
+    responder: Responder,
 }
 
-fn route(head: &http::request::Parts) -> Result<(Method, Metadata<'_>), Error> {
+impl Exchange {
+    pub(crate) fn new(
+        door: Rc<Door>,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Self {
+        let (head, body) = request.into_parts();
+        Self {
+            head,
+            reader: MessageReader::new(body),
+            responder: Responder::new(respond, Rc::clone(&door.blocks)),
+            door,
+        }
+    }
+
+    /// Answers the stream. A client that goes away ends it, and what it asked for is cancelled.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would hold its arguments twice"
+    )]
+    pub(crate) fn serve(mut self) -> impl Future<Output = ()> {
+        async move {
+            // `Gone` is the end that a stream has when nobody listens any more.
+            let _: Result<(), Gone> = self.answer().await;
+        }
+    }
+
+    async fn answer(&mut self) -> Result<(), Gone> {
+        let Self {
+            door,
+            head,
+            reader,
+            responder,
+        } = self;
+        if let Err(why) = metadata::check(head) {
+            return responder.refuse(why);
+        }
+        match route(head) {
+            Ok((Method::Unary(method), metadata)) => {
+                unary(door, method, &metadata, reader, responder).await
+            }
+            Ok((Method::Watch, metadata)) => {
+                Box::pin(watch(door, &metadata, reader, responder)).await
+            }
+            Ok((Method::Reflection, metadata)) => {
+                Box::pin(reflect(door, &metadata, reader, responder)).await
+            }
+            Err(error) => {
+                let id = call::request_id(&door.service, &Metadata::default());
+                responder.fail(&refused(&door.service, error.into()), &id)
+            }
+        }
+    }
+}
+
+fn route(head: &Parts) -> Result<(Method, Metadata<'_>), Error> {
     let path = head.uri.path();
     let unknown = || Error::unsupported(format!("unknown method: `{path}`"));
     let method = Method::find(path).ok_or_else(unknown)?;
@@ -69,34 +111,42 @@ async fn unary(
     door: &Door,
     method: Unary,
     metadata: &Metadata<'_>,
-    body: RecvStream,
-    mut responder: Responder,
+    reader: &mut MessageReader,
+    responder: &mut Responder,
 ) -> Result<(), Gone> {
-    let answer = async {
-        let mut reader = MessageReader::new(body);
-        let message = reader.only(&door.service, door.patience(metadata)).await;
-        let message = message.map_err(|status| {
-            let context = call::context(&door.service, metadata, Duration::ZERO);
-            Failure {
-                status: refused(&door.service, status),
-                id: Some(context.id),
+    let service = &door.service;
+    let Answered { id, result } = {
+        let mut work = pin!(async {
+            let message = match poll_fn(|task| Poll::Ready(reader.whole(service, task))).await {
+                Some(message) => message,
+                None => Box::pin(reader.only(service, door.patience(metadata))).await,
+            };
+            match message {
+                Ok(message) => call::unary(service, method, metadata, message).await,
+                Err(status) => unread(service, metadata, status),
             }
-        })?;
-        call::unary(&door.service, method, metadata, message).await
+        });
+        unless_reset(work.as_mut(), |task| responder.poll_reset(task)).await?
     };
-    let answer = unless_reset(answer, |task| responder.respond.poll_reset(task).map(drop)).await?;
-    match answer {
-        Ok(reply) => responder.reply(reply, metadata.request_id).await,
-        Err(failure) => responder.fail(&failure),
+    match result {
+        Ok(reply) => responder.reply(reply, &id).await,
+        Err(status) => responder.fail(&status, &id),
+    }
+}
+
+/// The end of a call whose message could not be read.
+fn unread(service: &Service, metadata: &Metadata<'_>, status: Status) -> Answered {
+    Answered {
+        id: call::request_id(service, metadata),
+        result: Err(refused(service, status)),
     }
 }
 
 /// What `work` gives, unless the client resets the stream or the connection breaks first.
 async fn unless_reset<T>(
-    work: impl Future<Output = T>,
-    mut reset: impl FnMut(&mut std::task::Context<'_>) -> Poll<()>,
+    mut work: Pin<&mut impl Future<Output = T>>,
+    mut reset: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Result<T, Gone> {
-    let mut work = pin!(work);
     poll_fn(|task| {
         if let Poll::Ready(result) = work.as_mut().poll(task) {
             return Poll::Ready(Ok(result));
@@ -118,10 +168,10 @@ impl Door {
 async fn watch(
     door: &Door,
     metadata: &Metadata<'_>,
-    body: RecvStream,
-    responder: Responder,
+    reader: &mut MessageReader,
+    responder: &mut Responder,
 ) -> Result<(), Gone> {
-    let mut reader = MessageReader::new(body);
+    let id = call::request_id(&door.service, metadata);
     let begun = async {
         let message = reader.only(&door.service, door.patience(metadata)).await?;
         let message = compression::open(&door.service, message, metadata.encoding).await?;
@@ -129,29 +179,29 @@ async fn watch(
     };
     let mut watch = match begun.await {
         Ok(watch) => watch,
-        Err(status) => return responder.fail(&refused(&door.service, status).into()),
+        Err(status) => return responder.fail(&refused(&door.service, status), &id),
     };
-    let messages = responder.begin(metadata.request_id)?;
+    let messages = responder.begin(&id)?;
     let next = async || match watch.next(&door.service).await {
         Some(response) => Ok(Some(framed(&response)?)),
         None => Err(ending()),
     };
-    answer_each(messages, metadata.timeout, next).await
+    answer_each(messages, &id, metadata.timeout, next).await
 }
 
 async fn reflect(
     door: &Door,
     metadata: &Metadata<'_>,
-    body: RecvStream,
-    responder: Responder,
+    reader: &mut MessageReader,
+    responder: &mut Responder,
 ) -> Result<(), Gone> {
-    let mut reader = MessageReader::new(body);
     let mut stage = door.service.watch_drain();
     let patience = Patience {
         progress: door.idle,
         total: Duration::MAX,
     };
-    let messages = responder.begin(metadata.request_id)?;
+    let id = call::request_id(&door.service, metadata);
+    let messages = responder.begin(&id)?;
     let next = async || {
         let message = tokio::select! {
             message = reader.next(&door.service, reflection::MAX_REQUEST_BYTES, patience) => message?,
@@ -163,12 +213,13 @@ async fn reflect(
         let message = compression::open(&door.service, message, metadata.encoding).await?;
         Ok(Some(framed(&reflection::answer(&message.bytes)?)?))
     };
-    answer_each(messages, metadata.timeout, next).await
+    answer_each(messages, &id, metadata.timeout, next).await
 }
 
 /// Sends frame after frame until there are no more, the client's time-out passes, or the client goes away.
 async fn answer_each(
     mut messages: Messages,
+    id: &RequestId,
     timeout: Option<Duration>,
     mut next: impl AsyncFnMut() -> Result<Option<Bytes>, Status>,
 ) -> Result<(), Gone> {
@@ -182,11 +233,11 @@ async fn answer_each(
                 () = deadline.as_mut() => Err(passed()),
             }
         };
-        let frame = unless_reset(frame, |task| messages.stream.poll_reset(task).map(drop)).await?;
+        let frame = unless_reset(pin!(frame), |task| messages.poll_reset(task)).await?;
         match frame {
             Ok(Some(frame)) => messages.send(frame).await?,
             Ok(None) => return messages.succeed(),
-            Err(status) => return messages.fail(&status.into()),
+            Err(status) => return messages.fail(&status, id),
         }
     }
 }
