@@ -58,7 +58,7 @@ $(EDITABLE): $(INSTALLED)
 	@touch $@
 
 .PHONY: test
-test: setup test-rust test-python ## Set up what is missing, then run every test
+test: setup test-rust test-python test-load ## Set up what is missing, then run every test
 
 # cargo-nextest is used where it is installed; nobody waits minutes for it to compile.
 .PHONY: test-rust
@@ -70,6 +70,15 @@ test-rust: $(INSTALLED)
 .PHONY: test-python
 test-python: setup
 	@$(BIN)/pytest
+
+# Apart from the others: each of these servers wants the machine for itself.
+.PHONY: test-load
+test-load: setup load-tool
+	@$(BIN)/pytest -m load
+
+.PHONY: load-tool
+load-tool: $(INSTALLED)
+	@cargo build --release --locked --quiet --package turnout-load
 
 LINTS := lint-python lint-types lint-imports lint-stub lint-text lint-rust lint-crates docs
 .PHONY: lint $(LINTS)

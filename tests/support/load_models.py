@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.load import Body
+from turnout.repository.manifest import Manifest
+from turnout.repository.publish import open_staging
 
 FEATURES = 8
 _ONNX: Any = onnx  # its functions are typed in part only
@@ -104,3 +106,11 @@ def make_bodies(path: Path, *, count: int = 16, rows: int = 1, version: int = 1)
     """Returns requests, and as the right answers those of the model file, which is served as `version`."""
     inputs = [random_rows(rows, seed) for seed in range(count)]
     return [Body(row, {version: answers(path, row).tolist()}) for row in inputs]
+
+
+def publish(repository: Path, model: str, version: int, *, table_bytes: int = 0) -> Path:
+    """Publishes a perceptron as `turnout push` would, without the trial; returns the version's folder."""
+    with open_staging(repository, model) as staging:
+        save_mlp(staging.folder / "model.onnx", version, table_bytes=table_bytes)
+        staging.publish(Manifest("onnx", "onnx", "model.onnx", ()), version)
+    return repository / model / str(version)

@@ -137,12 +137,14 @@ class ServedProcess:
         self.process.wait(STOP_S)
 
     def get(self, path: str) -> tuple[int, str]:
-        """Returns the status and body of a GET."""
+        """Returns the status and body of a GET; status 0 where nobody listens."""
         try:
             with urllib.request.urlopen(f"{self.rest_url}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+        except urllib.error.URLError as error:
+            return 0, str(error.reason)
 
     def wait_ready(self, timeout_s: float = READY_S) -> Self:
         """Waits until `/readyz` says 200."""
