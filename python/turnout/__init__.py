@@ -13,10 +13,12 @@ _HOMES = {
     "Client": "turnout.client.blocking",
     "Model": "turnout.inprocess",
     "Prediction": "turnout.prediction",
+    "PushResult": "turnout.pushing.push",
     "Server": "turnout.server",
     "TurnoutError": "turnout.errors",
     "__version__": "turnout._dataplane",
     "load": "turnout.inprocess",
+    "push": "turnout.pushing.push",
 }
 
 __all__ = tuple(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]  # the stub spells them out

@@ -1,53 +1,45 @@
 """Models in this process: the same engines and the same road as behind REST and gRPC, without a server."""
 
-import json
-import shutil
-import tempfile
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from turnout import _dataplane
-from turnout.arrays import Inputs, inputs_to_wire, outputs_from_wire
-from turnout.config.settings import ServerSettings, data_plane_json, default_settings, home_folder
-from turnout.errors import LoadFailedError, UnavailableError, error_classes
+from turnout.arrays import Inputs, inputs_to_wire
+from turnout.closing import Closable
+from turnout.errors import UnavailableError
 from turnout.flavors.resolve import resolve_artifact
-from turnout.lifecycle.artifact import ResolvedArtifact
-from turnout.lifecycle.forward import forward_log
-from turnout.lifecycle.settings import ModelSettings
-from turnout.lifecycle.snapshot import servable_json
-from turnout.machine import read_machine
+from turnout.loaded import LoadedModel
 from turnout.prediction import Prediction
 from turnout.repository.scan import ScannedVersion
 from turnout.signatures import choose_signature
 from turnout.types import Signature
 from turnout.versions import choose_version
 
-_NO_DEADLINE_MS = 24 * 3600 * 1000
-_POLL_MS = 1000
-_SERVABLE = 1
 
-
-def load(source: str | PathLike[str], *, version: int | None = None) -> "Model":
+def load(source: object, *, version: int | None = None, sample: Any = None) -> "Model":
     """Opens a model in this process.
 
     Only the files are looked at now; the model is loaded by its first use, or by `warm`.
 
     Args:
         source: a model file, a version's folder, or a model's folder, of which the pinned or the newest version is
-            taken.
+            taken; or a fitted model, which is converted now, as `turnout.push` does.
         version: which version of a model's folder.
+        sample: for a fitted model, rows to compare the conversion with; None draws them from the model itself.
 
     Raises:
         RepositoryError: nothing is there that could be loaded, or no such version.
         ArtifactInvalidError: the version's manifest cannot be read or contradicts the files.
+        ParityError: the converted model answers differently from the fitted one.
     """
-    name, chosen = choose_version(Path(source), version)
-    return Model(name, chosen)
+    if isinstance(source, str | PathLike):
+        return Model(*choose_version(Path(cast("str | PathLike[str]", source)), version))
+    from turnout.fitted import DEFAULT_NAME, TemporaryRepository  # brings the converters, which files do without
+
+    fitted = TemporaryRepository(source, DEFAULT_NAME, sample)
+    return Model(*choose_version(fitted.model_folder, version), fitted)
 
 
 class Model:
@@ -60,13 +52,14 @@ class Model:
         version: the version's number.
     """
 
-    def __init__(self, name: str, version: ScannedVersion) -> None:
+    def __init__(self, name: str, version: ScannedVersion, files: Closable | None = None) -> None:
         self.name = name
         self.version = version.version
         self._scanned = version
+        self._files = files
         self._lock = threading.Lock()
         self._closed = False
-        self._loaded: _LoadedModel | None = None
+        self._loaded: LoadedModel | None = None
 
     def predict(self, inputs: Inputs, *, signature: str | None = None, timeout_ms: int | None = None) -> Prediction:
         """Predicts in the calling thread.
@@ -85,8 +78,7 @@ class Model:
         """
         chosen = self.signature(signature)
         tensors = inputs_to_wire(inputs, chosen)
-        answered_by, outputs = self._ensure_loaded().plane.predict(self.name, None, chosen.name, tensors, timeout_ms)
-        return Prediction(self.name, answered_by, outputs_from_wire(outputs))
+        return self._ensure_loaded().predict(chosen.name, tensors, timeout_ms)
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
@@ -112,6 +104,8 @@ class Model:
             loaded, self._loaded, self._closed = self._loaded, None, True
         if loaded is not None:
             loaded.close()
+        if self._files is not None:
+            self._files.close()
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +118,11 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.name!r}, version={self.version})"
 
-    def _ensure_loaded(self) -> "_LoadedModel":
+    def _load(self) -> LoadedModel:
+        scanned = self._scanned
+        return LoadedModel(self.name, scanned.version, resolve_artifact(scanned.path, scanned.manifest))
+
+    def _ensure_loaded(self) -> LoadedModel:
         loaded = self._loaded
         if loaded is not None:
             return loaded
@@ -132,68 +130,5 @@ class Model:
             if self._closed:
                 raise UnavailableError(f"the model is closed: `{self.name}`")
             if self._loaded is None:
-                self._loaded = _LoadedModel(self.name, self._scanned)
+                self._loaded = self._load()
             return self._loaded
-
-
-class _LoadedModel:
-    """A data plane without listeners that holds one servable."""
-
-    def __init__(self, name: str, version: ScannedVersion) -> None:
-        artifact = resolve_artifact(version.path, version.manifest)
-        self._copies = Path(tempfile.mkdtemp(prefix="turnout-")) if artifact.needs_copy else None
-        self.plane = _dataplane.DataPlane(_settings_json())
-        try:
-            facts = self._load(name, version, artifact)
-        except BaseException:
-            self.close()
-            raise
-        self.signatures = tuple(Signature.from_json(record) for record in facts["signatures"])
-
-    def close(self) -> None:
-        self.plane.close()
-        if self._copies is not None:
-            shutil.rmtree(self._copies, ignore_errors=True)
-
-    def _load(self, name: str, version: ScannedVersion, artifact: ResolvedArtifact) -> Mapping[str, Any]:
-        settings = ModelSettings().of_servable()
-        copies = self._copies or Path()
-        servable = servable_json(_SERVABLE, name, version.version, artifact, settings, copies)
-        snapshot = {"ready": {"ready": True, "reason": ""}, "servables": [servable]}
-        self.plane.apply(json.dumps({"sequence": 1, **snapshot, "models": []}))
-        facts = self._await_loaded()
-        status = {"version": version.version, "servable": _SERVABLE, "state": "AVAILABLE"}
-        versions = [{**status, "error_code": "", "error_message": ""}]
-        route: dict[str, Any] = {"name": name, "default": _SERVABLE, "labels": {}, "versions": versions}
-        self.plane.apply(json.dumps({"sequence": 2, **snapshot, "models": [route]}))
-        return facts
-
-    def _await_loaded(self) -> Mapping[str, Any]:
-        """Waits until the load has ended, however long it takes: the runtime cannot be interrupted anyway."""
-        while True:
-            text = self.plane.next_event(_POLL_MS)
-            if text is None:
-                continue
-            event: dict[str, Any] = json.loads(text)
-            if event["event"] == "loaded":
-                return event
-            if event["event"] == "load_failed":
-                raise error_classes().get(event["code"], LoadFailedError)(event["message"], hint=event["hint"])
-            if event["event"] == "log":
-                forward_log(event)
-
-
-def _settings_json() -> str:
-    """A caller in this process is bounded by its own memory, and waits as long as it likes."""
-    machine = read_machine()
-    settings = ServerSettings(**default_settings(machine, {}, home_folder()))
-    return data_plane_json(
-        replace(
-            settings,
-            loops=0,
-            executor_threads=1,
-            inflight_bytes=machine.usable_memory_bytes,
-            max_body_bytes=machine.usable_memory_bytes,
-            request_timeout_ms=_NO_DEADLINE_MS,
-        )
-    )

@@ -14,6 +14,7 @@ from turnout.cli.inspect_file import inspect_file
 from turnout.cli.list_models import list_models
 from turnout.cli.output import note, print_line, report_error
 from turnout.cli.predict import predict
+from turnout.cli.push import push
 from turnout.cli.rollback import rollback
 from turnout.cli.serve import serve
 from turnout.errors import ConfigError, InternalError, RuntimeMissingError, TurnoutError
@@ -32,6 +33,8 @@ app = typer.Typer(
 _COMMAND_SETTINGS = {"help_option_names": ["--help"]}
 
 app.command(context_settings=_COMMAND_SETTINGS)(serve)
+app.command(context_settings=_COMMAND_SETTINGS)(push)
+app.command(context_settings=_COMMAND_SETTINGS)(push)
 app.command(context_settings=_COMMAND_SETTINGS)(predict)
 app.command("inspect", context_settings=_COMMAND_SETTINGS)(inspect_file)
 app.command("list", context_settings=_COMMAND_SETTINGS)(list_models)

@@ -1,0 +1,1 @@
+"""From a model file or a fitted object to a version in a repository: converted, compared, tried out, published."""

@@ -1,0 +1,56 @@
+"""The trial of a version before it is published: the engine loads it, warms it up and runs it. For a child process."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from turnout.flavors.resolve import resolve_artifact
+from turnout.loaded import LoadedModel
+from turnout.types import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the engine found out.
+
+    Attributes:
+        signatures: what the version answers to, the default first.
+        mergeable: whether merged answers were the same as single ones.
+        merge_reason: how that is known.
+        row_us: microseconds of one row; None where generated rows could not be run.
+    """
+
+    signatures: tuple[Signature, ...]
+    mergeable: bool
+    merge_reason: str
+    row_us: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns a record of JSON types."""
+        return {
+            "signatures": [signature.to_json() for signature in self.signatures],
+            "mergeable": self.mergeable,
+            "merge_reason": self.merge_reason,
+            "row_us": self.row_us,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Reads the record that `to_json` writes."""
+        signatures = tuple(Signature.from_json(each) for each in record["signatures"])
+        return cls(signatures, record["mergeable"], record["merge_reason"], record["row_us"])
+
+
+def try_out(path: Path, signatures: tuple[Signature, ...]) -> Trial:
+    """Loads and runs what lies in a folder, or one file.
+
+    Raises:
+        TurnoutError: the engine refuses it.
+    """
+    artifact = replace(resolve_artifact(path, None), signatures=signatures)
+    loaded = LoadedModel("candidate", 1, artifact)
+    try:
+        facts = loaded.facts
+        return Trial(loaded.signatures, facts["mergeable"], facts["merge_reason"], facts["row_us"])
+    finally:
+        loaded.close()
