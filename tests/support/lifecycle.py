@@ -140,10 +140,10 @@ def failed_fact(identity: int) -> Fact:
 
 @dataclass
 class DiskVersion:
-    """One version on the fake disk; `generation` changes with its files."""
+    """One version on the fake disk; `generation` changes with its files, `changed_ns` says when they did so last."""
 
     generation: int = 1
-    manifest: bool = False
+    changed_ns: int | None = None
 
 
 @dataclass
@@ -200,6 +200,15 @@ class World:
 
     def put(self, model: str, version: int, generation: int = 1) -> None:
         self.models.setdefault(model, DiskModel()).versions[version] = DiskVersion(generation)
+
+    def write(self, model: str, version: int) -> None:
+        """Changes the files of a version just now."""
+        generation = self.models[model].versions[version].generation + 1 if self.has(model, version) else 1
+        self.put(model, version, generation)
+        self.models[model].versions[version].changed_ns = self.clock.now_ms * 1_000_000
+
+    def has(self, model: str, version: int) -> bool:
+        return model in self.models and version in self.models[model].versions
 
     def remove(self, model: str, version: int) -> None:
         del self.models[model].versions[version]
@@ -282,7 +291,7 @@ def scanned(name: str, model: DiskModel, changed_ns: int, settings_generation: i
             version=number,
             path=ROOT / name / str(number),
             files=(FileStat("model.onnx", 3, version.generation, version.generation, 7),),
-            changed_ns=changed_ns,
+            changed_ns=changed_ns if version.changed_ns is None else version.changed_ns,
         )
         for number, version in model.versions.items()
     }

@@ -24,11 +24,16 @@ def _pin_problem(model: ModelRecord) -> Problem | None:
     if model.pin is None or not model.configured:
         return None
     version, record = model.pin.version, model.versions.get(model.pin.version)
-    if record is not None and record.present and not record.is_quarantined and record.is_complete:
+    if record is not None and record.present and not record.is_quarantined and _may_be_whole(record):
         return None
     text = f"the pinned version cannot be served, so what serves now goes on: {version}"
     hint = "Pin another version, or clear the pin: `turnout rollback --clear`."
     return Problem(model.name, None, "pinned", ModelNotFoundError.code, text, hint)
+
+
+def _may_be_whole(record: VersionRecord) -> bool:
+    judgement = None if record.observed is None else record.observed.judgement
+    return record.is_complete or (isinstance(judgement, Waiting) and judgement.until_ms is not None)
 
 
 def _missing_problem(model: ModelRecord) -> Problem | None:

@@ -43,8 +43,7 @@ def _say(problem: Problem) -> None:
     where = f"model `{problem.model}`" if problem.model else ""
     if problem.version is not None:
         where += f" version {problem.version}"
-    hint = f"\nhint: {problem.hint}" if problem.hint else ""
-    _log.warning("%s%s%s", f"{where}: " if where else "", problem.message, hint, extra=_fields(problem))
+    _log.warning("%s%s", f"{where}: " if where else "", problem.message, extra=_fields(problem))
 
 
 def _fields(problem: Problem) -> dict[str, object]:
@@ -53,4 +52,6 @@ def _fields(problem: Problem) -> dict[str, object]:
         fields["model"] = problem.model
     if problem.version is not None:
         fields["version"] = problem.version
+    if problem.hint is not None:
+        fields["hint"] = problem.hint
     return fields

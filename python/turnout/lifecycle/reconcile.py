@@ -28,7 +28,7 @@ from turnout.lifecycle.view import build_status, is_pending, model_readiness, mo
 from turnout.repository.layout import Source
 from turnout.repository.observe import Observer, next_judgement_ms
 from turnout.repository.scan import Problem, ScannedModel
-from turnout.repository.settle import HashesWanted
+from turnout.repository.settle import FileKey, HashesWanted
 from turnout.types import JsonValue
 
 _log = logging.getLogger("turnout.lifecycle")
@@ -38,6 +38,9 @@ MAX_STEPS = 1000
 
 MAX_ENDED = 16
 """Versions of one model that are over and still shown."""
+
+SETTLE_MARGIN_MS = 1000
+"""Beyond twice `settle_ms`, how long a new version whose files still change keeps older ones from being loaded."""
 
 RETRY_MS = 1000
 """Wait before something is tried again that should not have failed: a snapshot was refused, a bug was met."""
@@ -135,7 +138,8 @@ class Reconciler:
         self._judge_readiness()
         self._apply(now_ms)
         problems = self._problems.current()
-        return build_status(self._models.values(), self._readiness, problems, all_seen=self._sources.all_seen)
+        seen = self._sources.all_seen
+        return build_status(self._models.values(), self._readiness, problems, now_ms, all_seen=seen)
 
     def next_wake_ms(self) -> int | None:
         """Returns when `step` has something to do although no message came, on the monotonic clock."""
@@ -191,6 +195,8 @@ class Reconciler:
         if scanned.pin_readable:
             model.pin = scanned.pin
         model.observer.see(scanned, started_ns, started_ms)
+        for record in model.versions.values():
+            self._hash(model, record, model.observer.unreadable(record.version))
         if scanned.settings_stat != model.settings_stat:
             model.settings_stat = scanned.settings_stat
             self._configure(model)
@@ -253,7 +259,7 @@ class Reconciler:
             self._problems.replace(f"bug {name}", problems)
 
     def _reconcile(self, model: ModelRecord, now_ms: int) -> None:
-        self._observe(model)
+        self._observe(model, now_ms)
         if model.configured:
             self._decide(model, now_ms)
         self._forget(model)
@@ -261,16 +267,18 @@ class Reconciler:
             self._problems.replace(f"model {model.name}", ())
             return
         is_seen = model.configured or model.settings_problem is not None
-        model.attempted = model.attempted or model.default is not None or (is_seen and not is_pending(model))
+        model.attempted = model.attempted or model.default is not None or (is_seen and not is_pending(model, now_ms))
         self._problems.replace(f"model {model.name}", model_problems(model))
         self._plan(model, now_ms)
 
-    def _observe(self, model: ModelRecord) -> None:
+    def _observe(self, model: ModelRecord, now_ms: int) -> None:
         seen = model.observer.versions()
         for number, observed in seen.items():
             record = model.versions.get(number)
             if record is None:
-                record = model.versions[number] = VersionRecord(model.name, number)
+                record = model.versions[number] = VersionRecord(
+                    model.name, number, settle_by_ms=now_ms + 2 * self._options.settle_ms + SETTLE_MARGIN_MS
+                )
                 record.suspicion = self._suspicions.get((model.name, number, observed.scanned.path))
             record.observed = observed
         for number, record in model.versions.items():
@@ -310,7 +318,7 @@ class Reconciler:
 
     def _decide(self, model: ModelRecord, now_ms: int) -> None:
         for _ in range(MAX_STEPS):
-            view = model_view(model, suspect_loading=self._loads.is_suspect_loading())
+            view = model_view(model, now_ms, suspect_loading=self._loads.is_suspect_loading())
             action = decide(view, model.settings, now_ms)
             if action is None:
                 break
@@ -320,8 +328,9 @@ class Reconciler:
         wanted = wanted_versions(view, model.settings)
         for number, record in model.versions.items():
             record.wanted = number in wanted
-            if record.wanted and record.needs_hashes and not record.hashing:
-                self._hash(model, record)
+            judgement = None if record.observed is None else record.observed.judgement
+            if record.wanted and isinstance(judgement, HashesWanted):
+                self._hash(model, record, judgement.files)
 
     def _act(self, model: ModelRecord, action: Action) -> None:
         record = model.versions[action.version]
@@ -342,11 +351,10 @@ class Reconciler:
             self._loads.when_applied(EventKind.RETIRED, model.versions[model.default])
             model.previous, model.default = model.default, None
 
-    def _hash(self, model: ModelRecord, record: VersionRecord) -> None:
-        judgement = None if record.observed is None else record.observed.judgement
-        if isinstance(judgement, HashesWanted):
+    def _hash(self, model: ModelRecord, record: VersionRecord, keys: tuple[FileKey, ...]) -> None:
+        if keys and not record.hashing:
             record.hashing = True
-            name, version, keys = model.name, record.version, judgement.files
+            name, version = model.name, record.version
             self._ports.submit(lambda: Hashed(name, version, hash_files(keys)))
 
     def _forget(self, model: ModelRecord) -> None:

@@ -12,7 +12,7 @@ from turnout.repository.layout import Source
 from turnout.repository.observe import ObservedVersion, Observer
 from turnout.repository.pin import Pin
 from turnout.repository.scan import FileStat, Problem
-from turnout.repository.settle import Broken, Complete, HashesWanted
+from turnout.repository.settle import Broken, Complete, HashesWanted, Waiting
 from turnout.types import Signature
 
 
@@ -89,6 +89,7 @@ class VersionRecord:
     Attributes:
         model: the model's name.
         version: its number.
+        settle_by_ms: until when others wait for its files to become still; one that is written for ever holds up none.
         state: where it stands.
         present: whether it is in the repository.
         wanted: whether it should be in memory.
@@ -108,6 +109,7 @@ class VersionRecord:
 
     model: str
     version: int
+    settle_by_ms: int = 0
     state: VersionState = VersionState.START
     present: bool = True
     wanted: bool = False
@@ -142,6 +144,11 @@ class VersionRecord:
     def needs_hashes(self) -> bool:
         """Whether its files must be read before it is loaded."""
         return self.observed is not None and isinstance(self.observed.judgement, HashesWanted)
+
+    def is_settling(self, now_ms: int) -> bool:
+        """Whether its files may prove to be whole within moments, so that it is not passed over."""
+        judgement = None if self.observed is None else self.observed.judgement
+        return isinstance(judgement, Waiting) and judgement.until_ms is not None and now_ms < self.settle_by_ms
 
     @property
     def broken(self) -> TurnoutError | None:

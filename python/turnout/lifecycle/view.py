@@ -9,31 +9,32 @@ from turnout.lifecycle.snapshot import is_shown
 from turnout.lifecycle.state import VersionState
 from turnout.lifecycle.status import ModelStatus, Status, VersionStatus
 from turnout.repository.scan import Problem
-from turnout.repository.settle import Waiting
 
 
-def model_view(model: ModelRecord, *, suspect_loading: bool) -> ModelView:
+def model_view(model: ModelRecord, now_ms: int, *, suspect_loading: bool) -> ModelView:
     """Returns what the policy knows of a model.
 
     Args:
         model: the record.
+        now_ms: the monotonic clock.
         suspect_loading: whether any version on which a process died is being loaded.
     """
-    views = tuple(_version_view(model, record, suspect_loading=suspect_loading) for record in model.versions.values())
+    views = tuple(_version_view(model, record, now_ms, suspect_loading) for record in model.versions.values())
     pin = None if model.pin is None else model.pin.version
     return ModelView(versions=views, default=model.default, previous=model.previous, pin=pin)
 
 
-def _version_view(model: ModelRecord, record: VersionRecord, *, suspect_loading: bool) -> VersionView:
+def _version_view(model: ModelRecord, record: VersionRecord, now_ms: int, suspect_loading: bool) -> VersionView:
+    settling = record.is_settling(now_ms)
     waits_for_suspect = record.suspicion is not None and suspect_loading
     return VersionView(
         version=record.version,
         state=record.state,
         present=record.present and model.present,
-        loadable=record.is_complete and not record.is_quarantined,
+        loadable=(record.is_complete or settling) and not record.is_quarantined,
         failed=record.failures > 0,
         retry_at_ms=record.retry_at_ms,
-        held=record.needs_hashes or waits_for_suspect or bool(record.draining),
+        held=settling or record.needs_hashes or waits_for_suspect or bool(record.draining),
         outdated=_is_outdated(model, record),
         reloading=record.current is not None and record.loading is not None,
     )
@@ -47,20 +48,18 @@ def _is_outdated(model: ModelRecord, record: VersionRecord) -> bool:
     return record.refused_settings != settings and record.current.fingerprint == record.observed.fingerprint
 
 
-def is_pending(model: ModelRecord) -> bool:
+def is_pending(model: ModelRecord, now_ms: int) -> bool:
     """Returns whether the first attempt at a model is still to come or under way."""
     if not model.configured and model.settings_problem is None:
         return True
-    return any(_is_version_pending(record) for record in model.versions.values())
+    return any(_is_version_pending(record, now_ms) for record in model.versions.values())
 
 
-def _is_version_pending(record: VersionRecord) -> bool:
+def _is_version_pending(record: VersionRecord, now_ms: int) -> bool:
     if record.failures or record.fault is not None or not record.present:
         return False
-    judgement = None if record.observed is None else record.observed.judgement
-    settles = isinstance(judgement, Waiting) and judgement.until_ms is not None
     is_out = record.state in (VersionState.START, VersionState.END)
-    return record.state is VersionState.LOADING or (is_out and (settles or record.wanted))
+    return record.state is VersionState.LOADING or (is_out and (record.wanted or record.is_settling(now_ms)))
 
 
 def model_readiness(model: ModelRecord) -> ModelReadiness:
@@ -78,7 +77,7 @@ def _reason(model: ModelRecord) -> str:
 
 
 def build_status(
-    models: Iterable[ModelRecord], readiness: Readiness, problems: Iterable[Problem], *, all_seen: bool
+    models: Iterable[ModelRecord], readiness: Readiness, problems: Iterable[Problem], now_ms: int, *, all_seen: bool
 ) -> Status:
     """Returns what people are shown; `all_seen` says that every source was looked at."""
     records = sorted(models, key=lambda model: model.name)
@@ -87,7 +86,7 @@ def build_status(
         reason=readiness.reason,
         models={model.name: _model_status(model) for model in records},
         problems=tuple(problems),
-        settled=all_seen and not any(_is_busy(model) for model in records),
+        settled=all_seen and not any(_is_busy(model, now_ms) for model in records),
     )
 
 
@@ -114,10 +113,10 @@ def _version_status(model: ModelRecord, record: VersionRecord) -> VersionStatus:
     )
 
 
-def _is_busy(model: ModelRecord) -> bool:
+def _is_busy(model: ModelRecord, now_ms: int) -> bool:
     moving = (VersionState.LOADING, VersionState.UNLOADING)
     busy = any(
         record.state in moving or record.loading is not None or record.draining or record.hashing
         for record in model.versions.values()
     )
-    return busy or model.configuring or is_pending(model)
+    return busy or model.configuring or is_pending(model, now_ms)

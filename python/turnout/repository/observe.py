@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from turnout.repository.files import Digest
+from turnout.errors import TurnoutError
 from turnout.repository.scan import ScannedModel, ScannedVersion
 from turnout.repository.settle import (
     FileKey,
-    HashesWanted,
     HashResult,
     Judgement,
     Stillness,
     Waiting,
+    file_key,
     judge,
     track,
 )
@@ -60,17 +60,21 @@ class Observer:
         self._seen_ms = seen_ms
         self._versions = model.versions
         folders = {version.path for version in model.versions.values()}
-        self._hashes = {
-            key: result
-            for key, result in self._hashes.items()
-            if isinstance(result, Digest) and folders.intersection(key.path.parents)
-        }
+        self._hashes = {key: result for key, result in self._hashes.items() if folders.intersection(key.path.parents)}
 
     def learn(self, hashes: Mapping[FileKey, HashResult]) -> None:
-        """Takes in what reading files gave; what could not be read is wanted again after the next scan."""
+        """Takes in what reading files gave."""
         paths = {key.path for key in hashes}
         former = {key: result for key, result in self._hashes.items() if key.path not in paths}
         self._hashes = {**former, **hashes}
+
+    def unreadable(self, number: int) -> tuple[FileKey, ...]:
+        """Returns the files of a version that could not be read; a disk may come back without any file changing."""
+        version = self._versions.get(number)
+        if version is None:
+            return ()
+        keys = (file_key(version, stat) for stat in version.files)
+        return tuple(key for key in keys if isinstance(self._hashes.get(key), TurnoutError))
 
     def versions(self) -> dict[int, ObservedVersion]:
         """Judges every version as the last scan saw it: time alone, without another look, settles nothing."""
@@ -80,15 +84,6 @@ class Observer:
         stillness = self._stillness[version.version]
         judgement = judge(version, stillness, self._hashes, self._settle_ms, self._seen_ms)
         return ObservedVersion(version, stillness.fingerprint, judgement)
-
-
-def wanted_hashes(versions: Iterable[ObservedVersion]) -> dict[int, tuple[FileKey, ...]]:
-    """Returns the files to read, by version."""
-    return {
-        observed.scanned.version: observed.judgement.files
-        for observed in versions
-        if isinstance(observed.judgement, HashesWanted)
-    }
 
 
 def next_judgement_ms(versions: Iterable[ObservedVersion]) -> int | None:

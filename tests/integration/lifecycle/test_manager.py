@@ -21,6 +21,7 @@ from turnout.lifecycle.manager import Manager
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.state import VersionState
 from turnout.lifecycle.status import ModelStatus, Status, VersionStatus
+from turnout.repository.files import Digest
 from turnout.repository.layout import ModelSource, Source, classify_path
 from turnout.repository.manifest import Manifest
 from turnout.repository.pin import Pin, clear_pin, write_pin
@@ -304,3 +305,28 @@ def test_a_manager_that_is_closed_answers_and_refuses(repository: Path, serve: S
     assert server.predict()[0] == 1, "what is loaded goes on serving"
     with pytest.raises(UnavailableError, match="the manager is closed"):
         server.manager.reconfigure()
+
+
+def test_a_file_that_cannot_be_read_for_a_while_is_read_later_and_told_once(
+    repository: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(repository, 1)
+
+    tries = threading.Semaphore(0)
+
+    def refuse(path: Path) -> Digest:
+        tries.release()
+        raise OSError(5, "Input/output error", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("turnout.lifecycle.tasks.digest_file", refuse)
+        server = serve(repository)
+        server.wait(lambda model: any(version.fault is not None for version in model.versions))
+        for _ in range(3):
+            server.manager.rescan()
+            assert tries.acquire(timeout=WAIT_S)
+    server.manager.rescan()
+    server.wait_default(1)
+    lines = [record.getMessage() for record in caplog.records if "Input/output error" in record.getMessage()]
+    path = repository / "m" / "1" / "model.onnx"
+    assert lines == [f"model `m` version 1: cannot read `{path}`: Input/output error"]

@@ -24,14 +24,15 @@ def test_a_problem_is_said_when_it_begins_changes_and_ends(caplog: pytest.LogCap
     assert not log.replace("digits", [])
     assert log.current() == []
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "model `digits` version 1: cut\nhint: Look at it."),
-        ("WARNING", "model `digits`: lost\nhint: Look at it."),
-        ("WARNING", "model `digits` version 1: torn\nhint: Look at it."),
+        ("WARNING", "model `digits` version 1: cut"),
+        ("WARNING", "model `digits`: lost"),
+        ("WARNING", "model `digits` version 1: torn"),
         ("INFO", "no longer: lost"),
         ("INFO", "no longer: torn"),
     ]
     assert vars(caplog.records[0])["code"] == "load_failed"
     assert vars(caplog.records[0])["version"] == 1
+    assert vars(caplog.records[0])["hint"] == "Look at it."
 
 
 def test_events_are_numbered_bounded_and_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -612,3 +612,27 @@ def test_a_source_that_hangs_is_given_up_after_a_while() -> None:
     assert [problem.message for problem in world.status.problems] == [
         "no look at `/models/other` has ended within 30 s"
     ]
+
+
+def test_an_older_version_is_not_loaded_while_the_newest_becomes_still(world: World) -> None:
+    world.put("digits", 1)
+    world.write("digits", 2)
+    world.look()
+    world.work()
+    assert not world.plane.loading
+    assert world.status.reason == "loading: digits"
+    world.wait(1000)
+    world.look()
+    world.load_all()
+    assert world.kinds("digits") == [("loading", 2), ("loaded", 2), ("serving", 2)]
+
+
+def test_a_version_that_is_written_for_ever_holds_up_nothing(world: World) -> None:
+    world.put("digits", 1)
+    for _ in range(8):
+        world.write("digits", 2)
+        world.look()
+        world.load_all()
+        world.wait(500)
+    assert world.plane.default("digits") == 1
+    assert world.status.ready
