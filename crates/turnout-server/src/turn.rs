@@ -3,7 +3,7 @@
 //! Connection tasks offer requests while the loop goes round; the first offer wakes the turn's task, which the loop reaches
 //! behind all tasks that were ready already. So a turn adds no waiting: it only collects what is there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +24,8 @@ struct TurnQueue {
 pub(crate) struct Turn {
     queues: RefCell<Vec<TurnQueue>>,
     ready: Notify,
+    /// What may still run inline in this turn.
+    budget_us: Cell<f64>,
     shared: Arc<Shared>,
     shard: usize,
 }
@@ -33,13 +35,32 @@ impl Turn {
         Rc::new(Self {
             queues: RefCell::default(),
             ready: Notify::new(),
+            budget_us: Cell::new(f64::from(shared.settings.inline_budget_us)),
             shared,
             shard,
         })
     }
 
-    /// Takes a request for the end of this turn.
+    /// Takes a request for the end of this turn. Where the turn's queue is full, what it holds goes on its way first.
     pub(crate) fn offer(&self, entry: Entry<Pending>, now: Instant) {
+        let Err(entry) = self.enqueue(entry, now) else {
+            return;
+        };
+        if let Some(full) = self.take_queue(entry.work.servable.id) {
+            self.drain(full);
+        }
+        if let Err(entry) = self.enqueue(entry, now) {
+            let servable = Arc::clone(&entry.work.servable);
+            let rows = entry.rows;
+            let batch = Batch {
+                entries: vec![entry],
+                rows,
+            };
+            self.shared.executor.submit(&servable, batch, now);
+        }
+    }
+
+    fn enqueue(&self, entry: Entry<Pending>, now: Instant) -> Result<(), Entry<Pending>> {
         let mut queues = self.queues.borrow_mut();
         let id = entry.work.servable.id;
         let index = queues
@@ -54,25 +75,15 @@ impl Turn {
                 });
                 queues.len() - 1
             });
-        if let Err(entry) = queues[index].scheduler.offer(entry, now) {
-            let servable = Arc::clone(&queues[index].servable);
-            drop(queues);
-            return self.overflow(&servable, entry, now);
-        }
+        queues[index].scheduler.offer(entry, now)?;
         self.ready.notify_one();
+        Ok(())
     }
 
-    /// A turn's queue is full: what it holds goes on its way first.
-    fn overflow(&self, servable: &Arc<Servable>, entry: Entry<Pending>, now: Instant) {
-        let rows = entry.rows;
-        self.shared.executor.submit(
-            servable,
-            Batch {
-                entries: vec![entry],
-                rows,
-            },
-            now,
-        );
+    fn take_queue(&self, id: u64) -> Option<TurnQueue> {
+        let mut queues = self.queues.borrow_mut();
+        let index = queues.iter().position(|queue| queue.servable.id == id)?;
+        Some(queues.remove(index))
     }
 
     /// Runs turns for as long as the loop lives.
@@ -80,15 +91,17 @@ impl Turn {
         loop {
             self.ready.notified().await;
             let queues = std::mem::take(&mut *self.queues.borrow_mut());
-            let mut budget_us = f64::from(self.shared.settings.inline_budget_us);
-            for queue in queues {
-                self.drain(queue, &mut budget_us);
-            }
+            queues.into_iter().for_each(|queue| self.drain(queue));
+            self.budget_us.set(self.full_budget_us());
         }
     }
 
+    fn full_budget_us(&self) -> f64 {
+        f64::from(self.shared.settings.inline_budget_us)
+    }
+
     /// Runs inline what is predicted to fit in the rest of the turn's budget; the executor gets the rest.
-    fn drain(&self, mut queue: TurnQueue, budget_us: &mut f64) {
+    fn drain(&self, mut queue: TurnQueue) {
         loop {
             let now = Instant::now();
             let next = queue.scheduler.next_batch(now);
@@ -98,8 +111,9 @@ impl Turn {
             let Some(batch) = next.batch else { return };
             let signature = batch.entries[0].bucket.signature;
             let predicted_us = f64::from(queue.servable.predict_us(signature, batch.rows));
-            if predicted_us <= *budget_us {
-                *budget_us -= predicted_us;
+            let rest_us = self.budget_us.get() - predicted_us;
+            if rest_us >= 0.0 {
+                self.budget_us.set(rest_us);
                 execute::run(&queue.servable, batch, self.shard);
             } else {
                 self.shared.executor.submit(&queue.servable, batch, now);

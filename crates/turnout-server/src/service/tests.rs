@@ -88,6 +88,24 @@ fn requests_of_one_turn_run_as_one_call_and_get_their_own_answers() {
 }
 
 #[test]
+fn a_turn_takes_more_requests_than_its_queue_holds() {
+    let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
+    let servable = bench.servable(FakeModel::new(&record), true, 4, 1.0);
+    bench.run(async |service| {
+        let tasks: Vec<_> = (1u8..=10)
+            .map(|n| spawn_predict(&service, &servable, vec![f32::from(n)]))
+            .collect();
+        for (task, n) in tasks.into_iter().zip(1u8..) {
+            let outputs = task.await.expect("the task ends").expect("an answer");
+            assert_eq!(outputs, column(&[f32::from(n) * 2.0]));
+        }
+    });
+    assert_eq!(record.rows(), [4, 4, 2]);
+    drop(servable);
+    bench.end();
+}
+
+#[test]
 fn a_bad_request_in_a_merged_call_fails_alone() {
     let (bench, record) = (Bench::new(), Arc::new(FakeRecord::default()));
     let servable = bench.servable(
