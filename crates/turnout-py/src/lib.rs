@@ -17,6 +17,7 @@ use crate::error::{from_json, raise};
 mod module {
     #[pymodule_export]
     use super::{
+        bound_memory_retention,
         data_plane::DataPlane,
         inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
         messages::{decode_predict_response, encode_predict_request},
@@ -31,6 +32,12 @@ mod module {
 /// Runtime logs of one-off calls have no server to go to.
 fn silent() -> turnout_engine::LogSink {
     std::sync::Arc::new(|_: LogLevel, _: &str| ())
+}
+
+/// Process-wide, so it is for a process that is there for its server alone.
+#[pyfunction]
+fn bound_memory_retention() {
+    turnout_engine::memory::bound_retention();
 }
 
 #[pyfunction]
