@@ -57,6 +57,10 @@ $(EDITABLE): $(INSTALLED)
 	@rm -f .venv/.editable-*
 	@touch $@
 
+.PHONY: demo
+demo: setup ## Watch a model be replaced and rolled back under load (KEEP=1 leaves the server up)
+	@$(BIN)/turnout demo $(if $(KEEP),--keep)
+
 .PHONY: test
 test: setup test-rust test-python test-load ## Set up what is missing, then run every test
 

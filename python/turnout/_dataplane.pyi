@@ -59,6 +59,9 @@ class DataPlane:
     def close(self) -> None:
         """Stops everything at once. Idempotent."""
 
+def bound_memory_retention() -> None:
+    """Bounds what the C library keeps of freed memory, for the whole process: for one that is a server's own."""
+
 def inspect_artifact(engine_json: str, artifact_json: str) -> str:
     """Loads an artifact and returns its description (JSON: signatures, memory), then drops it."""
 

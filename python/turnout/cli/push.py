@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from turnout.cli.output import JsonFlag, format_bytes, note, print_json, print_line, warn
+from turnout.cli.output import JsonFlag, format_bytes, note, print_json, print_line
 from turnout.errors import ConfigError
 
 if TYPE_CHECKING:  # it brings numpy and pydantic, which help and completion can do without
@@ -39,6 +39,7 @@ def push(
     """
     from turnout.pushing.push import push as publish
 
+    figures = _read_metrics(metrics or ())
     if not as_json:
         note(f"converting, comparing and trying out {file}")
     result = publish(
@@ -48,12 +49,12 @@ def push(
         sample=sample,
         signature=signature,
         version=version,
-        metrics=_read_metrics(metrics or ()),
+        metrics=figures,
         trust=trust,
         timeout_s=timeout_s,
     )
     for text in result.notes:
-        warn(text)
+        note(f"note: {text}")
     if as_json:
         record = {"model": result.model, "version": result.version, "path": str(result.path), "title": result.title}
         print_json({**record, "notes": list(result.notes), "manifest": result.manifest.to_json()})

@@ -104,9 +104,11 @@ def _split_settings(settings: Sequence[str], *, of_model: bool) -> dict[str, str
 
 
 def _serve(source: "Source", config: "Config", *, as_json: bool) -> int:
+    from turnout import _dataplane
     from turnout.cli.signals import StopSignals
     from turnout.serving import Serving
 
+    _dataplane.bound_memory_retention()
     serving = Serving([source], config, owns_process=True)
     with StopSignals() as signals:
         try:

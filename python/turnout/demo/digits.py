@@ -5,12 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+
+from turnout.extras import require
 
 _SEED = 0
 _HELD_OUT = 0.4
@@ -31,19 +27,22 @@ class Digits:
 
 def load() -> tuple[Digits, Digits]:
     """Returns the digits to train with and those held out, the same ones each time."""
-    rows, labels = load_digits(return_X_y=True)
+    rows, labels = require("sklearn.datasets", "sklearn").load_digits(return_X_y=True)
     rows, labels = np.asarray(rows, np.float32), np.asarray(labels, np.int64)
-    parts = train_test_split(rows, labels, test_size=_HELD_OUT, random_state=_SEED, stratify=labels)
+    split = require("sklearn.model_selection", "sklearn").train_test_split
+    parts = split(rows, labels, test_size=_HELD_OUT, random_state=_SEED, stratify=labels)
     train_rows, held_rows, train_labels, held_labels = parts
     return Digits(train_rows, train_labels), Digits(held_rows, held_labels)
 
 
 def train_first(digits: Digits) -> Any:
     """A shallow tree: right about two times in three."""
-    return DecisionTreeClassifier(max_depth=5, random_state=_SEED).fit(digits.rows, digits.labels)
+    tree = require("sklearn.tree", "sklearn")
+    return tree.DecisionTreeClassifier(max_depth=5, random_state=_SEED).fit(digits.rows, digits.labels)
 
 
 def train_second(digits: Digits) -> Any:
     """A small neural net: nearly always right."""
-    net = MLPClassifier((64,), max_iter=300, random_state=_SEED)
-    return make_pipeline(StandardScaler(), net).fit(digits.rows, digits.labels)
+    net = require("sklearn.neural_network", "sklearn").MLPClassifier((64,), max_iter=300, random_state=_SEED)
+    scaler = require("sklearn.preprocessing", "sklearn").StandardScaler()
+    return require("sklearn.pipeline", "sklearn").make_pipeline(scaler, net).fit(digits.rows, digits.labels)

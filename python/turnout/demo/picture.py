@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
 from turnout.demo.digits import Digits
 from turnout.demo.figures import Bin
+from turnout.extras import require
 
 _COLUMNS = 12
 _RIGHT, _WRONG = "#1a7f37", "#cf222e"
@@ -41,9 +41,8 @@ def draw(
         digits: at least twelve digits.
         predictions: by version, what it took each of `digits` for.
     """
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    require("matplotlib", "demo").use("Agg")
+    plt = require("matplotlib.pyplot", "demo")
     figure = plt.figure(figsize=(11, 7.2), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.15, 1])
     _draw_run(top, bins, moments)
