@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
+from turnout.closing import Closable
 from turnout.config.resolve import load_config
 from turnout.config.settings import ServerSettings
 from turnout.lifecycle.status import Status
@@ -23,28 +24,31 @@ class Server:
     block. At the end of the interpreter what still runs is stopped at once.
 
     Args:
-        source: a model file, a model's folder or a repository.
-        name: the model's name; None takes that of the file or folder.
+        source: a model file, a model's folder or a repository; or a fitted model, which is converted as `turnout.push`
+            does.
+        name: the model's name; None takes that of the file or folder, or `model` for a fitted one.
         host: address that the ports are bound to.
         rest_port: TCP port of REST; 0 takes a free one.
         grpc_port: TCP port of gRPC; 0 takes a free one.
         settings: further settings of the server, by the names that `turnout.toml` has for them.
         model_settings: settings of every model, likewise.
         config: an operator's `turnout.toml`; without it neither a file nor `TURNOUT_` variables are read.
+        sample: for a fitted model, rows to compare the conversion with; None draws them from the model itself.
 
     Raises:
+        ParityError: the converted model answers differently from the fitted one.
         ConfigError: a setting is unknown or does not fit.
         RepositoryError: nothing is there that could be served.
 
     Example:
         >>> with turnout.Server("iris.onnx") as server:
         ...     server.wait_ready()
-        ...     turnout.Client(server.rest_url).predict("iris", [[5.1, 3.5, 1.4, 0.2]])
+        ...     turnout.Client(server.rest_url).predict("iris", [[5.1, 3.5, 1.4, 0.2]])["label"]
     """
 
     def __init__(
         self,
-        source: str | PathLike[str],
+        source: object,
         *,
         name: str | None = None,
         host: str | None = None,
@@ -53,6 +57,7 @@ class Server:
         settings: Mapping[str, object] | None = None,
         model_settings: Mapping[str, object] | None = None,
         config: str | PathLike[str] | None = None,
+        sample: Any = None,
     ) -> None:
         flags = {**(settings or {}), "host": host, "rest_port": rest_port, "grpc_port": grpc_port}
         loaded = load_config(
@@ -62,7 +67,15 @@ class Server:
             environ={key: value for key, value in os.environ.items() if not key.startswith("TURNOUT_")},
             search=False,
         )
-        self._serving = Serving([classify_path(Path(source), name)], loaded)
+        self._files: Closable | None = None
+        if isinstance(source, str | PathLike):
+            path = Path(cast("str | PathLike[str]", source))
+        else:
+            from turnout.fitted import DEFAULT_NAME, TemporaryRepository  # brings the converters
+
+            fitted = TemporaryRepository(source, name or DEFAULT_NAME, sample)
+            self._files, path = fitted, fitted.model_folder
+        self._serving = Serving([classify_path(path, name)], loaded)
 
     @property
     def settings(self) -> ServerSettings:
@@ -113,7 +126,10 @@ class Server:
         Returns:
             Whether every request was finished within `drain_timeout_ms`.
         """
-        return self._serving.stop()
+        finished = self._serving.stop()
+        if self._files is not None and not self._serving.is_forked:
+            self._files.close()
+        return finished
 
     def __enter__(self) -> Self:
         return self.start()

@@ -62,6 +62,11 @@ class Serving:
         """Where gRPC listens, for `turnout.Client`; empty before the start."""
         return _url("grpc", self.grpc_address)
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a forked child of the one that made the server."""
+        return self._guard.is_forked
+
     def start(self) -> None:
         """Opens the listeners, then begins to load; returns before anything is loaded.
 

@@ -11,7 +11,19 @@ from turnout.errors import error_classes
 
 HEAVY = ("grpc", "httpx", "numpy", "onnxruntime", "pydantic", "rich", "turnout._dataplane", "watchfiles")
 
-COMMANDS = ("serve", "predict", "inspect", "list", "rollback", "doctor", "demo", "completion", "config", "config show")
+COMMANDS = (
+    "serve",
+    "push",
+    "predict",
+    "inspect",
+    "list",
+    "rollback",
+    "doctor",
+    "demo",
+    "completion",
+    "config",
+    "config show",
+)
 HELP = ["--help", *(f"{command} --help" for command in COMMANDS)]
 
 
