@@ -51,7 +51,6 @@ pub(crate) const TENSOR_PROTO: Message = Message::new(
     &[
         field("dtype", 1, DTYPE),
         field("tensor_shape", 2, SHAPE),
-        field("version_number", 3, Kind::Int32),
         field("tensor_content", 4, Kind::Bytes),
         repeated("half_val", 13, Kind::Int32),
         repeated("float_val", 5, Kind::Float),
@@ -86,7 +85,6 @@ const SIGNATURE_DEF: Message = Message::new(
         tensor_infos("inputs", 1),
         tensor_infos("outputs", 2),
         field("method_name", 3, Kind::String),
-        field("defaults", 4, Kind::MapTo("tensorflow.TensorProto")),
     ],
 );
 
@@ -130,7 +128,7 @@ pub(super) static TENSOR_FILE: File = File {
 };
 
 pub(super) static META_GRAPH_FILE: File = File {
-    dependencies: &[&TENSOR_FILE, &TENSOR_SHAPE_FILE, &TYPES_FILE],
+    dependencies: &[&TENSOR_SHAPE_FILE, &TYPES_FILE],
     messages: &[&TENSOR_INFO, &SIGNATURE_DEF],
     ..File::new("tensorflow/core/protobuf/meta_graph.proto", "tensorflow")
 };
