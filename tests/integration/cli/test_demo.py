@@ -21,6 +21,6 @@ def test_it_says_what_to_install(tmp_path: Path) -> None:
     package = tmp_path / "onnxruntime"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    outcome = run(["demo"], tmp_path, variables={"PYTHONPATH": str(tmp_path)})
+    outcome = run(["demo", "--quick"], tmp_path, variables={"PYTHONPATH": str(tmp_path)})
     assert outcome.exit_code == 5
     assert "hint: pip install 'turnout[onnx]'" in outcome.stderr
