@@ -75,6 +75,10 @@ test-rust: $(INSTALLED)
 test-python: setup
 	@$(BIN)/pytest
 
+.PHONY: bench
+bench: setup load-tool ## Measure requests/s and latency on this machine (about 8 minutes; PUBLISH=1 writes the docs page)
+	@$(BIN)/python -m bench.run $(if $(PUBLISH),--publish)
+
 # Apart from the others: each of these servers wants the machine for itself.
 .PHONY: test-load
 test-load: setup load-tool

@@ -35,7 +35,7 @@ class Body:
     """One request, and the right answer of each version.
 
     Attributes:
-        rows: float32, what the input `x` gets.
+        rows: float32, what the input `x` gets; any rank.
         expected: the numbers of the only output, by version.
     """
 
@@ -53,13 +53,17 @@ class Body:
         return {"content": {"file": str(file)}, "expected": expected}
 
     def _rest(self) -> bytes:
-        # The shortest decimals that give the same float32 again, as a careful client writes them.
-        rows = ",".join(f"[{','.join(map(str, row))}]" for row in self.rows)
-        return f'{{"instances":[{rows}]}}'.encode()
+        return f'{{"instances":{_json_text(self.rows)}}}'.encode()
 
     def _grpc(self, model: str) -> bytes:
         tensor = ("x", "float32", self.rows.shape, self.rows.tobytes())
         return encode_predict_request(model, None, "", [tensor])
+
+
+def _json_text(values: NDArray[np.float32]) -> str:
+    """Returns nested lists of the shortest decimals that give the same float32 again."""
+    parts = map(str, values) if values.ndim == 1 else map(_json_text, values)
+    return f"[{','.join(parts)}]"
 
 
 def _values(values: Sequence[float], file: Path) -> list[float] | str:

@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. Nothing here is a test, and nothing is imported by the product."""
