@@ -1,7 +1,7 @@
 //! Microseconds of one `Model::run`, and of cloning its inputs, which is taken off.
 //!
 //! ```sh
-//! cargo run --release -p turnout-engine --example call_cost -- LIBRARY MODEL.onnx
+//! cargo run --release -p turnout-engine --example call_cost -- LIBRARY MODEL.onnx [ROWS …]
 //! ```
 //!
 //! With 1.31.1 and an 8-32-32-1 network on a shared 2-core machine: 2.8 µs a call of one row, 3.1 of 8, 4.3 of 32, 8.9 of
@@ -14,7 +14,7 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use turnout_core::snapshot::EngineSpec;
 use turnout_core::{Error, Result};
@@ -22,18 +22,23 @@ use turnout_engine::warmup::generate;
 use turnout_engine::{Artifact, LoadOptions, LogSink, Model, Threads};
 
 const BLOCKS: usize = 9;
+/// A block is about so long, and of at most so many calls.
+const BLOCK: Duration = Duration::from_millis(50);
 const CALLS: usize = 10_000;
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [library, model] = arguments.as_slice() else {
-        panic!("usage: call_cost LIBRARY MODEL.onnx")
+    let [library, model, rows @ ..] = arguments.as_slice() else {
+        panic!("usage: call_cost LIBRARY MODEL.onnx [ROWS …]")
+    };
+    let rows = if rows.is_empty() {
+        vec![1, 8, 32, 128]
+    } else {
+        rows.iter().map(|text| count(text)).collect()
     };
     let model = load(library, model)?;
-    println!(
-        "rows   median us   best us   clone us   ({BLOCKS} blocks of {CALLS} calls, one thread)"
-    );
-    for rows in [1, 8, 32, 128] {
+    println!("rows   median us   best us   clone us   ({BLOCKS} blocks, one thread)");
+    for rows in rows {
         let inputs = generate::inputs(&model.signatures()[0], rows, 0)?;
         let calls = blocks(|| drop(black_box(model.run(0, inputs.clone()))));
         let clones = blocks(|| drop(black_box(inputs.clone())));
@@ -64,15 +69,27 @@ fn load(library: &Path, model: &Path) -> Result<Box<dyn Model>> {
     )
 }
 
+fn count(text: &Path) -> usize {
+    let text = text.to_string_lossy();
+    text.parse()
+        .unwrap_or_else(|_| panic!("not a number of rows: `{text}`"))
+}
+
 /// Microseconds per call of each block, the best first.
 fn blocks(mut call: impl FnMut()) -> Vec<f64> {
+    call();
+    let start = Instant::now();
+    call();
+    let once = start.elapsed().max(Duration::from_nanos(1));
+    let calls = usize::try_from(BLOCK.as_nanos() / once.as_nanos())
+        .map_or(CALLS, |fit| fit.clamp(1, CALLS));
     let mut blocks: Vec<f64> = (0..BLOCKS)
         .map(|_| {
             let start = Instant::now();
-            for _ in 0..CALLS {
+            for _ in 0..calls {
                 call();
             }
-            start.elapsed().as_secs_f64() * 1e6 / CALLS as f64
+            start.elapsed().as_secs_f64() * 1e6 / calls as f64
         })
         .collect();
     blocks.sort_unstable_by(f64::total_cmp);
