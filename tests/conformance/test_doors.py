@@ -117,6 +117,7 @@ def test_all_doors_agree_to_the_last_bit(door: Door, repository: Any) -> None:
     import onnxruntime
 
     rows = np.sin(np.arange(80, dtype=np.float32)).reshape(10, 8)
-    session = onnxruntime.InferenceSession(repository / "mlp" / "1" / "model.onnx", providers=["CPUExecutionProvider"])
+    model = repository / "mlp" / "1" / "model.onnx"
+    session: Any = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     want = session.run(None, {"x": rows})[0]
     assert same_bits(only(door.predict("mlp", rows)), want)

@@ -1,7 +1,7 @@
 """The doors of a server, behind one method."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import turnout
 from turnout.arrays import Inputs
@@ -10,7 +10,7 @@ from turnout.arrays import Inputs
 class Door(Protocol):
     """A way to ask a model for a prediction."""
 
-    def predict(self, model: str, inputs: Inputs, **options: Any) -> turnout.Prediction:
+    def predict(self, model: str, inputs: Inputs, *, signature: str | None = None) -> turnout.Prediction:
         """Returns the outputs, or raises the class of the error's code."""
         ...
 
@@ -20,10 +20,10 @@ class InProcess:
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
-        self._models: dict[str, Any] = {}
+        self._models: dict[str, turnout.Model] = {}
 
-    def predict(self, model: str, inputs: Inputs, **options: Any) -> turnout.Prediction:
+    def predict(self, model: str, inputs: Inputs, *, signature: str | None = None) -> turnout.Prediction:
         """Loads the model at its first use."""
         if model not in self._models:
             self._models[model] = turnout.load(self._repository / model)
-        return self._models[model].predict(inputs, **options)
+        return self._models[model].predict(inputs, signature=signature)
