@@ -167,6 +167,8 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         free = {f"TURNOUT_{door.upper()}_PORT": "0" for door in USUAL_PORTS}
+        if self.ports:
+            free["TURNOUT_URL"] = f"http://127.0.0.1:{self.ports[USUAL_PORTS['rest']]}"
         return {**os.environ, **free, "PATH": path, "HOME": str(self.folder), "NO_COLOR": "1"}
 
     def _with_ports(self, text: str) -> str:
