@@ -15,6 +15,7 @@ from turnout.types import ResultTensor, WireTensor
 __all__ = [
     "DataPlane",
     "__version__",
+    "bound_memory_retention",
     "decode_predict_response",
     "encode_predict_request",
     "inspect_artifact",
