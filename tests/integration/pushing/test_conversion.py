@@ -39,6 +39,11 @@ def fitted(model: Any, load: Callable[..., Any]) -> tuple[Any, Rows]:
     return model.fit(rows, targets), rows
 
 
+def scaled(model: Any) -> Any:
+    """The model behind a scaler."""
+    return Pipeline([("scale", StandardScaler()), ("fit", model)])
+
+
 def species() -> tuple[Any, Rows]:
     """A classifier whose labels are text."""
     rows, targets = data(load_iris)
