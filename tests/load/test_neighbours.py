@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.load import Door, Group, LoadRun
+from tests.support.load import Door, Group, LoadRun, run_load
 from tests.support.load_models import make_bodies, publish, save_mlp
 from tests.support.served import ServedProcess
 
@@ -13,7 +13,8 @@ ROWS = 100_000
 P99_US = 5000
 SECONDS = 3
 ATTEMPTS = 3
-"""The best phase counts: somebody else's work on this machine is not what is measured."""
+"""The best phase counts, and what the machine itself adds without huge requests is allowed for: on one that has nothing
+else to do that is a fraction of a millisecond."""
 
 
 @pytest.mark.parametrize("door", ["rest", "grpc"])
@@ -25,17 +26,19 @@ def test_one_row_requests_beside_huge_ones_stay_fast(door: Door, tmp_path: Path)
     with ServedProcess(repository, tmp_path, ["--ready", "all"]) as server:
         server.wait_ready()
         address = server.rest_url if door == "rest" else server.grpc_address
-        # Two tools: checking a huge answer takes milliseconds, in which the other answers would have to wait.
+        # Two tools, the one of the huge requests polite: checking a huge answer takes milliseconds.
         huge = Group(door, address, make_bodies(file, count=2, rows=ROWS), 2, "huge")
         small = Group(door, address, make_bodies(file), 4, "small", rate_per_s=500)
-        with LoadRun([huge]) as huge_run, LoadRun([small]) as small_run:
-            huge_run.wait_measuring()
+        calm_report = run_load([small], duration_s=SECONDS)
+        with LoadRun([small]) as small_run, LoadRun([huge], nice=10) as huge_run:
             small_run.wait_measuring()
+            huge_run.wait_measuring()
             for _ in range(ATTEMPTS):
                 huge_run.phase("beside")
                 small_run.phase("beside")
                 time.sleep(SECONDS)  # not a wait for something: so long is measured
             small_report, huge_report = small_run.stop().check(), huge_run.stop().check()
+    (calm,) = calm_report.groups[door].phases["measured"]
     beside = small_report.groups[door].phases["beside"]
     assert all(phase.answers >= 3 for phase in huge_report.groups[door].phases["beside"])
-    assert min(phase.p99_us for phase in beside) < P99_US, [phase.p99_us for phase in beside]
+    assert min(phase.p99_us for phase in beside) < P99_US + calm.p99_us, (calm, beside)

@@ -215,6 +215,7 @@ class LoadRun:
         warmup_s: load before the first phase that counts.
         spin: exact sending times in an open loop, at the price of a whole core.
         core: the processor to run on; None leaves it to the system.
+        nice: how much the run gives way to other processes.
     """
 
     def __init__(
@@ -225,6 +226,7 @@ class LoadRun:
         warmup_s: float = WARMUP_S,
         spin: bool = False,
         core: int | None = None,
+        nice: int = 0,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="turnout-load-")
         folder = Path(self._folder.name)
@@ -240,7 +242,10 @@ class LoadRun:
         path.write_text(json.dumps(plan))
         pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
         self._process = subprocess.Popen(
-            [*pinned, str(TOOL), str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ["nice", "-n", str(nice), *pinned, str(TOOL), str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __enter__(self) -> Self:
