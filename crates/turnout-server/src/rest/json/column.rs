@@ -9,7 +9,7 @@ use super::nest;
 use super::strings::Strings;
 
 /// About as many bytes of text make one element: what is reserved before any element was seen.
-const TEXT_BYTES_PER_ELEMENT: usize = 8;
+const TEXT_BYTES_PER_ELEMENT: usize = 4;
 
 #[derive(Debug)]
 pub(super) enum Column {
@@ -23,7 +23,7 @@ impl Column {
     pub(super) fn new(dtype: DType, text_bytes: usize) -> Self {
         let capacity = text_bytes / TEXT_BYTES_PER_ELEMENT + 1;
         match dtype {
-            DType::String => Self::Strings(Strings::with_capacity(capacity, text_bytes / 2)),
+            DType::String => Self::Strings(Strings::with_capacity(capacity / 4 + 1, text_bytes)),
             DType::Complex64 | DType::Complex128 => Self::Unsupported(dtype),
             fixed => Self::Fixed(Values::with_capacity(fixed, capacity)),
         }

@@ -1,6 +1,7 @@
 //! Output tensors to the answer's document.
 
 use half::{bf16, f16};
+use smallvec::SmallVec;
 use turnout_core::{Error, Result, Signature, Tensor, TensorSpec, Values};
 
 use super::Format;
@@ -13,8 +14,6 @@ const TEXT_BYTES_PER_ELEMENT: usize = 12;
 /// One output with what the writer needs to know of it.
 struct Output<'a> {
     name: &'a str,
-    /// The name as a JSON string.
-    key: Vec<u8>,
     tensor: &'a Tensor,
     as_base64: bool,
 }
@@ -36,7 +35,8 @@ pub(super) fn encode(
             "bug: another number of outputs than the signature's",
         ));
     }
-    let outputs: Vec<Output<'_>> = outputs.iter().zip(&signature.outputs).map(output).collect();
+    let outputs: SmallVec<[Output<'_>; 4]> =
+        outputs.iter().zip(&signature.outputs).map(output).collect();
     for output in &outputs {
         check_dtype(output.tensor)?;
     }
@@ -56,11 +56,8 @@ pub(super) fn encode(
 }
 
 fn output<'a>((tensor, spec): (&'a Tensor, &'a TensorSpec)) -> Output<'a> {
-    let mut key = Vec::with_capacity(spec.name.len() + 2);
-    write_string(spec.name.as_bytes(), &mut key);
     Output {
         name: &spec.name,
-        key,
         tensor,
         as_base64: spec.name.ends_with("_bytes"),
     }
@@ -133,7 +130,7 @@ fn write_members<'a>(
     let mut separator = b'{';
     for output in outputs {
         out.push(separator);
-        out.extend_from_slice(&output.key);
+        write_string(output.name.as_bytes(), out);
         out.push(b':');
         write(output, out);
         separator = b',';

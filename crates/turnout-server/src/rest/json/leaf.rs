@@ -29,6 +29,7 @@ pub(super) fn tensorflow_name(dtype: DType) -> &'static str {
 }
 
 /// The fault of a value that `dtype` cannot take; `cursor` stands at that value.
+#[cold]
 pub(super) fn wrong_type(cursor: Cursor<'_>, dtype: DType) -> Fault {
     let kind = match cursor.peek() {
         b'n' => "Null",
@@ -55,8 +56,13 @@ fn quoted(cursor: Cursor<'_>, error: impl FnOnce(&str) -> Error) -> Fault {
     }
 }
 
-fn starts_number(byte: u8) -> bool {
-    matches!(byte, b'-' | b'0'..=b'9' | b'N' | b'I')
+/// What is wrong where a number was expected: the number, or that there is none.
+#[cold]
+fn number_fault(start: Cursor<'_>, fault: Fault, dtype: DType) -> Fault {
+    match start.peek() {
+        b'-' | b'0'..=b'9' | b'N' | b'I' => fault,
+        _ => wrong_type(start, dtype),
+    }
 }
 
 macro_rules! floats {
@@ -66,12 +72,13 @@ macro_rules! floats {
         impl Leaf for $leaf {
             type Values = Vec<$element>;
 
+            #[inline]
             fn read(cursor: &mut Cursor<'_>, values: &mut Self::Values) -> Parse<()> {
-                if !starts_number(cursor.peek()) {
-                    return Err(wrong_type(*cursor, $dtype));
+                let start = *cursor;
+                match cursor.number() {
+                    Ok($number) => values.push($convert),
+                    Err(fault) => return Err(number_fault(start, fault, $dtype)),
                 }
-                let $number = cursor.number()?;
-                values.push($convert);
                 Ok(())
             }
         }
@@ -92,16 +99,15 @@ macro_rules! integers {
         impl Leaf for $leaf {
             type Values = Vec<$element>;
 
+            #[inline]
             fn read(cursor: &mut Cursor<'_>, values: &mut Self::Values) -> Parse<()> {
                 let start = *cursor;
-                if starts_number(start.peek()) {
-                    let integer = cursor.number()?.to_integer();
-                    if let Some(value) = integer.and_then(|value| <$element>::try_from(value).ok()) {
-                        values.push(value);
-                        return Ok(());
-                    }
+                let number = cursor.number().map_err(|fault| number_fault(start, fault, $dtype))?;
+                match number.to_integer().map(<$element>::try_from) {
+                    Some(Ok(value)) => values.push(value),
+                    _ => return Err(wrong_type(start, $dtype)),
                 }
-                Err(wrong_type(start, $dtype))
+                Ok(())
             }
         }
     )*};

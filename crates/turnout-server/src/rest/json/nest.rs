@@ -19,14 +19,36 @@ pub(super) fn read<L: Leaf>(cursor: &mut Cursor<'_>, values: &mut L::Values) -> 
             }
             lists.set_rank();
             lists.close()?;
-        } else {
-            if lists.set_rank() != lists.depth {
-                return Err(misplaced(*cursor, &lists)?.into());
-            }
+        } else if lists.set_rank() != lists.depth {
+            return Err(misplaced(*cursor, &lists)?.into());
+        } else if lists.depth == 0 {
             L::read(cursor, values)?;
+        } else if read_run::<L>(cursor, values, &mut lists.counts[lists.depth - 1])? {
+            continue;
+        } else {
+            lists.close()?;
         }
         if finish_value(cursor, &mut lists)? {
             return Ok(Shape::from_slice(&lists.sizes[..lists.rank.unwrap_or(0)]));
+        }
+    }
+}
+
+/// Reads elements of the innermost list; true when a list comes next in it, and false when it has ended.
+#[inline]
+fn read_run<L: Leaf>(
+    cursor: &mut Cursor<'_>,
+    values: &mut L::Values,
+    count: &mut usize,
+) -> Parse<bool> {
+    loop {
+        L::read(cursor, values)?;
+        *count += 1;
+        if !cursor.next_element()? {
+            return Ok(false);
+        }
+        if cursor.peek_token() == b'[' {
+            return Ok(true);
         }
     }
 }

@@ -30,79 +30,80 @@ pub(super) struct Number<'a> {
     kind: Kind,
     negative: bool,
     /// Meaningful while `digits` is at most [`SAFE_DIGITS`].
-    digits_value: u64,
+    value: u64,
     digits: usize,
     exponent: i32,
 }
 
 impl<'a> Cursor<'a> {
     /// Reads a number token; anything else is an invalid value.
+    // Inlined, with the next two, so that a number stays in registers between its text and its value.
+    #[inline]
     pub(super) fn number(&mut self) -> Parse<Number<'a>> {
-        let start = self.position();
-        let negative = self.peek() == b'-';
-        self.advance(usize::from(negative));
-        let mut number = Number {
-            text: &[],
-            offset: start,
-            kind: Kind::Integer,
+        let text = &self.bytes()[self.position()..];
+        let negative = text.first() == Some(&b'-');
+        let start = usize::from(negative);
+        let (mut value, mut end) = digits(text, start, 0);
+        if end == start {
+            return self.number_word(negative);
+        }
+        if text[start] == b'0' {
+            (value, end) = (0, start + 1);
+        }
+        let (mut kind, mut digit_count, mut exponent) = (Kind::Integer, end - start, 0);
+        if text.get(end) == Some(&b'.') {
+            let fraction = end + 1;
+            (value, end) = digits(text, fraction, value);
+            if end == fraction {
+                self.advance(end);
+                return self.fault("Miss fraction part in number.");
+            }
+            (kind, digit_count) = (Kind::Decimal, digit_count + end - fraction);
+            exponent = -i32::try_from(end - fraction).unwrap_or(EXPONENT_LIMIT);
+        }
+        let offset = self.position();
+        self.advance(end);
+        if matches!(self.peek(), b'e' | b'E') {
+            exponent = exponent.saturating_add(self.exponent()?);
+            kind = Kind::Decimal;
+        }
+        let text = &text[..self.position() - offset];
+        Ok(Number {
+            text,
+            offset,
+            kind,
             negative,
-            digits_value: 0,
+            value,
+            digits: digit_count,
+            exponent,
+        })
+    }
+
+    /// `NaN`, `Inf` or `Infinity`, behind the sign if there is one.
+    #[cold]
+    fn number_word(&mut self, negative: bool) -> Parse<Number<'a>> {
+        let offset = self.position();
+        self.advance(usize::from(negative));
+        let kind = if self.take(b"NaN") {
+            Kind::Nan
+        } else if self.take(b"Infinity") || self.take(b"Inf") {
+            Kind::Infinity
+        } else {
+            return self.fault("Invalid value.");
+        };
+        Ok(Number {
+            text: &[],
+            offset,
+            kind,
+            negative,
+            value: 0,
             digits: 0,
             exponent: 0,
-        };
-        match self.peek() {
-            b'0' => self.advance(1),
-            b'1'..=b'9' => self.digits(&mut number),
-            b'N' if self.take(b"NaN") => number.kind = Kind::Nan,
-            b'I' if self.take(b"Infinity") || self.take(b"Inf") => number.kind = Kind::Infinity,
-            _ => return self.fault("Invalid value."),
-        }
-        if matches!(number.kind, Kind::Integer) {
-            self.fraction(&mut number)?;
-            self.exponent(&mut number)?;
-        }
-        number.text = &self.bytes()[start..self.position()];
-        Ok(number)
+        })
     }
 
-    fn digits(&mut self, number: &mut Number<'_>) {
-        let rest = &self.bytes()[self.position()..];
-        let mut count = 0;
-        while let Some(digit) = rest
-            .get(count)
-            .map(|byte| byte.wrapping_sub(b'0'))
-            .filter(|digit| *digit <= 9)
-        {
-            number.digits_value = number
-                .digits_value
-                .wrapping_mul(10)
-                .wrapping_add(u64::from(digit));
-            count += 1;
-        }
-        number.digits += count;
-        self.advance(count);
-    }
-
-    fn fraction(&mut self, number: &mut Number<'_>) -> Parse<()> {
-        if self.peek() != b'.' {
-            return Ok(());
-        }
-        self.advance(1);
-        let before = number.digits;
-        self.digits(number);
-        let count = number.digits - before;
-        if count == 0 {
-            return self.fault("Miss fraction part in number.");
-        }
-        number.kind = Kind::Decimal;
-        number.exponent = -i32::try_from(count).unwrap_or(EXPONENT_LIMIT);
-        Ok(())
-    }
-
-    fn exponent(&mut self, number: &mut Number<'_>) -> Parse<()> {
-        if !matches!(self.peek(), b'e' | b'E') {
-            return Ok(());
-        }
+    /// The exponent whose `e` comes next.
+    fn exponent(&mut self) -> Parse<i32> {
         self.advance(1);
         let negative = self.peek() == b'-';
         self.advance(usize::from(matches!(self.peek(), b'-' | b'+')));
@@ -114,12 +115,21 @@ impl<'a> Cursor<'a> {
             value = (value * 10 + i32::from(self.peek() - b'0')).min(EXPONENT_LIMIT);
             self.advance(1);
         }
-        number.kind = Kind::Decimal;
-        number.exponent = number
-            .exponent
-            .saturating_add(if negative { -value } else { value });
-        Ok(())
+        Ok(if negative { -value } else { value })
     }
+}
+
+/// Reads digits from `at` on, behind those that made `value`; returns the new value and where they end.
+#[inline]
+fn digits(text: &[u8], mut at: usize, mut value: u64) -> (u64, usize) {
+    while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0')) {
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    (value, at)
 }
 
 impl Number<'_> {
@@ -127,61 +137,58 @@ impl Number<'_> {
     ///
     /// # Faults
     /// A finite number beyond the largest double, which the protocol's own parser refuses as well.
+    #[inline]
     pub(super) fn to_f64(self) -> Parse<f64> {
-        match self.kind {
-            Kind::Nan => return Ok(f64::NAN),
-            Kind::Infinity => {
-                return Ok(if self.negative {
-                    f64::NEG_INFINITY
-                } else {
-                    f64::INFINITY
-                });
-            }
-            Kind::Integer | Kind::Decimal => {}
-        }
-        if let Some(value) = self.exact_f64() {
-            return Ok(value);
-        }
-        match fast_float2::parse::<f64, _>(self.text) {
-            Ok(value) if value.is_finite() => Ok(value),
-            _ => Err(Fault::Syntax {
-                what: "Number too big to be stored in double.",
-                offset: self.offset,
-            }),
+        match self.exact_f64() {
+            Some(value) => Ok(value),
+            None => self.to_f64_slowly(),
         }
     }
 
+    fn to_f64_slowly(self) -> Parse<f64> {
+        let value = match (self.kind, self.negative) {
+            (Kind::Nan, _) => return Ok(f64::NAN),
+            (Kind::Infinity, false) => return Ok(f64::INFINITY),
+            (Kind::Infinity, true) => return Ok(f64::NEG_INFINITY),
+            (Kind::Integer | Kind::Decimal, _) => fast_float2::parse::<f64, _>(self.text),
+        };
+        value
+            .ok()
+            .filter(|value| value.is_finite())
+            .ok_or(Fault::Syntax {
+                what: "Number too big to be stored in double.",
+                offset: self.offset,
+            })
+    }
+
     /// The nearest float; beyond its range an infinity or a zero.
+    #[inline]
     pub(super) fn to_f32(self) -> Parse<f32> {
         /// The bits of a double that a float does not have.
         const LOST: u64 = 0x1fff_ffff;
         /// What they are half way between two floats.
         const HALF_WAY: u64 = 0x1000_0000;
-        if let Some(value) = self.exact_f64() {
-            // Rounding twice differs from rounding once only where the first step lands half way.
-            let normal = value == 0.0 || value.abs() >= f64::from(f32::MIN_POSITIVE);
-            if normal && value.to_bits() & LOST != HALF_WAY {
-                return Ok(narrow(value));
-            }
-        }
         let wide = self.to_f64()?;
-        match fast_float2::parse::<f32, _>(self.text) {
-            Ok(value) if wide.is_finite() => Ok(value),
-            _ => Ok(narrow(wide)),
+        // Rounding twice differs from rounding once only where the first step lands half way.
+        let normal = wide == 0.0 || wide.abs() >= f64::from(f32::MIN_POSITIVE);
+        if normal && wide.to_bits() & LOST != HALF_WAY {
+            return Ok(narrow(wide));
         }
+        Ok(fast_float2::parse(self.text).unwrap_or(narrow(wide)))
     }
 
     /// Correctly rounded where digits and power of ten are both exact doubles: one rounding step.
+    #[inline]
     fn exact_f64(&self) -> Option<f64> {
         const LARGEST: u64 = 1 << 53;
         if !matches!(self.kind, Kind::Integer | Kind::Decimal)
             || self.digits > SAFE_DIGITS
-            || self.digits_value > LARGEST
+            || self.value > LARGEST
         {
             return None;
         }
         let power = *EXACT_POWERS.get(usize::try_from(self.exponent.unsigned_abs()).ok()?)?;
-        let digits = self.digits_value as f64;
+        let digits = self.value as f64;
         let value = if self.exponent < 0 {
             digits / power
         } else {
@@ -198,7 +205,7 @@ impl Number<'_> {
         if self.digits > SAFE_DIGITS {
             return std::str::from_utf8(self.text).ok()?.parse().ok();
         }
-        let value = i128::from(self.digits_value);
+        let value = i128::from(self.value);
         Some(if self.negative { -value } else { value })
     }
 }
