@@ -35,12 +35,15 @@ fn with(settings: Settings, model: FakeModel, row_us: f32, test: impl AsyncFnOnc
     drop(servable);
     bench.run(async |service| {
         test(service.clone()).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        assert_eq!(
-            service.budget().used_bytes(),
-            0,
-            "all permits are given back"
-        );
+        // All permits are given back, if not at once: what was given up may still run.
+        let returned = async {
+            while service.budget().used_bytes() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), returned)
+            .await
+            .expect("no permit is lost");
     });
     bench.end();
 }

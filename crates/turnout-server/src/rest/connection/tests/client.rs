@@ -50,7 +50,7 @@ impl PartialEq for Reply {
 pub(super) struct Client {
     stream: DuplexStream,
     received: Vec<u8>,
-    pub(super) server: JoinHandle<()>,
+    server: JoinHandle<()>,
 }
 
 impl Client {
@@ -161,6 +161,20 @@ impl Client {
             .is_ok_and(|count| count > 0)
     }
 
+    /// An answer that has been written already.
+    pub(super) async fn reply_now(&mut self) -> Reply {
+        let reply = tokio::time::timeout(Duration::ZERO, self.reply());
+        reply.await.expect("the answer is there")
+    }
+
+    /// Waits for the server to give up, without reading.
+    pub(super) async fn expect_server_to_end(self) {
+        tokio::time::timeout(PATIENCE, self.server)
+            .await
+            .expect("the server ends")
+            .expect("no panic");
+    }
+
     /// Waits for the server to close without another answer.
     pub(super) async fn expect_end(mut self) {
         assert!(
@@ -169,6 +183,17 @@ impl Client {
             self.received.escape_ascii()
         );
         self.leave().await;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.server.is_finished()
+    }
+
+    /// Sends nothing more; returns all that is still answered, once the server has closed.
+    pub(super) async fn rest(mut self) -> Vec<u8> {
+        self.stream.shutdown().await.expect("open");
+        while self.read_more().await {}
+        std::mem::take(&mut self.received)
     }
 
     /// Goes away; returns when the server has noticed.

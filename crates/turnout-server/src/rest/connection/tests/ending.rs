@@ -73,7 +73,6 @@ fn idle_connections_have_a_last_chance() {
             (200, Some("close"))
         );
         late.expect_end().await;
-        assert!(begun.elapsed() < LAST_CHANCE);
         idle.expect_end().await;
         assert!(begun.elapsed() >= LAST_CHANCE);
     });
