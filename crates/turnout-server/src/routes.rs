@@ -11,7 +11,6 @@ use crate::servable::Servable;
 
 /// Swapped as a whole by every snapshot; requests keep the one they began with.
 pub(crate) struct Routes {
-    pub(crate) sequence: u64,
     pub(crate) ready: Readiness,
     pub(crate) models: Vec<ModelRoute>,
     pub(crate) table: RoutingTable<Arc<Servable>>,
@@ -20,7 +19,6 @@ pub(crate) struct Routes {
 impl Routes {
     pub(crate) fn empty(reason: &str) -> Self {
         Self {
-            sequence: 0,
             ready: Readiness {
                 ready: false,
                 reason: reason.to_owned(),
@@ -39,7 +37,6 @@ impl Routes {
             .map(|model| Ok((model.name.clone(), route(model, loaded)?)));
         let table = routes.collect::<Result<RoutingTable<_>>>()?;
         Ok(Self {
-            sequence: snapshot.sequence,
             ready: snapshot.ready,
             models: snapshot.models,
             table,

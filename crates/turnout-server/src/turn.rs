@@ -91,7 +91,9 @@ impl Turn {
         loop {
             self.ready.notified().await;
             let queues = std::mem::take(&mut *self.queues.borrow_mut());
-            queues.into_iter().for_each(|queue| self.drain(queue));
+            for queue in queues {
+                self.drain(queue);
+            }
             self.budget_us.set(self.full_budget_us());
         }
     }
@@ -105,9 +107,9 @@ impl Turn {
         loop {
             let now = Instant::now();
             let next = queue.scheduler.next_batch(now);
-            next.dropped
-                .into_iter()
-                .for_each(|(entry, why)| execute::answer_dropped(entry, why));
+            for (entry, why) in next.dropped {
+                execute::answer_dropped(entry, why);
+            }
             let Some(batch) = next.batch else { return };
             let signature = batch.entries[0].bucket.signature;
             let predicted_us = f64::from(queue.servable.predict_us(signature, batch.rows));

@@ -5,7 +5,6 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use turnout_core::admission::BytePermit;
 use turnout_core::route::VersionChoice;
 use turnout_core::scheduler::{NoWait, Scheduler};
 use turnout_core::{
