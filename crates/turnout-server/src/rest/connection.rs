@@ -28,6 +28,8 @@ use crate::service::Service;
 
 /// Most requests of one connection that are under way at a time.
 const MAX_PIPELINED: usize = 64;
+/// No more requests are begun while answers of this size wait to be written.
+const MAX_UNWRITTEN_BYTES: usize = 64 << 10;
 /// Most bytes that are read while requests are under way.
 const READ_AHEAD_BYTES: usize = 64 << 10;
 /// Bodies up to this are received into the input buffer; larger ones apart, once there is room for them.
@@ -112,9 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let received = Instant::now();
         let mut taken = 0;
         let next = loop {
-            if self.exchanges.len() >= MAX_PIPELINED
-                || self.exchanges.back().is_some_and(|last| last.closes)
-            {
+            if self.is_occupied() {
                 break Next::Nothing;
             }
             let input = &self.link.input[taken..];
@@ -144,6 +144,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.head_since = None;
         }
         next
+    }
+
+    /// Whether what is under way comes before any other request.
+    fn is_occupied(&self) -> bool {
+        let unwritten_bytes: usize = self.exchanges.iter().map(Exchange::unwritten_bytes).sum();
+        self.exchanges.len() >= MAX_PIPELINED
+            || unwritten_bytes >= MAX_UNWRITTEN_BYTES
+            || self.exchanges.back().is_some_and(|last| last.closes)
     }
 
     /// Answers all that is under way; true when the connection is to be closed then.

@@ -75,6 +75,14 @@ impl Exchange {
         matches!(self.work, Work::Done(_))
     }
 
+    /// The size of the answer, if there is one.
+    pub(super) fn unwritten_bytes(&self) -> usize {
+        match &self.work {
+            Work::Done(response) => response.body.len(),
+            Work::Waiting(_) => 0,
+        }
+    }
+
     /// Goes on towards the answer, if there is none yet. A panic is an answer too, for this request alone.
     pub(super) fn poll(&mut self, service: &Service, task: &mut Context<'_>) {
         let Work::Waiting(future) = &mut self.work else {
