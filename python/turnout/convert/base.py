@@ -55,14 +55,6 @@ class Head:
         return OUTPUT_NAMES[self.method]
 
 
-class Sight(StrEnum):
-    """How well a model's trees see the columns, which decides how near to a threshold rows are fair."""
-
-    PLAIN = "plain"
-    FOLDED = "folded"
-    BLURRED = "blurred"
-
-
 @dataclass(frozen=True, slots=True)
 class Draws:
     """What is known about a model's inputs, for drawing rows.
@@ -70,14 +62,13 @@ class Draws:
     Attributes:
         ranges: where the values of each column lie.
         trees: decision trees whose features are the columns; empty where there are none.
-        sight: whether the trees compare the columns' own values; or scaled ones, with the scaling folded into the trees;
-            or the outcome of arithmetic in float32.
+        exact: whether the trees compare the columns' own values, so that rows at a threshold and beside it are fair.
         missing: whether the framework takes missing values.
     """
 
     ranges: tuple[Range, ...]
     trees: tuple[Tree, ...] = ()
-    sight: Sight = Sight.PLAIN
+    exact: bool = True
     missing: bool = False
 
 

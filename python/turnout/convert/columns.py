@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from turnout.convert.ranges import UNKNOWN, Range, ranges_of_moments
 
 Step: TypeAlias = tuple[Callable[[NDArray[np.float64], float], NDArray[np.float64]], float]
-"""One operation of a transformer, with its number: done in float64 and in this order, it gives the framework's own bits."""
+"""One operation of a transformer, with its number: in float64 and in this order, they give the framework's own bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class TransformedColumns:
     """What a transformer makes of its columns.
 
     Attributes:
-        sources: for each transformed column, where it comes from; None where it mixes several or cannot be undone. Empty
-            where not even their number is known.
+        sources: for each transformed column, where it comes from; None where it mixes several or cannot be undone.
+            Empty where not even their number is known.
         ranges: where the values of each input column lie.
     """
 
@@ -152,10 +152,7 @@ def _positions(step: Any, columns: Any, width: int, names: Sequence[str] | None)
     fitted = [str(name) for name in getattr(step, "feature_names_in_", ())]
     count = len(fitted) or width
     if isinstance(columns, slice):
-        ends = [fitted.index(end) if isinstance(end, str) else end for end in (columns.start, columns.stop)]
-        # A slice of names includes its end, as everywhere in pandas.
-        ends[1] = ends[1] + 1 if isinstance(columns.stop, str) else ends[1]
-        chosen = list(range(count))[slice(*ends, columns.step)]
+        chosen = _slice(cast("Any", columns), fitted, count)
     else:
         chosen = [columns] if isinstance(columns, str | int) else list(columns)
         if chosen and all(isinstance(each, bool | np.bool_) for each in chosen):
@@ -163,6 +160,13 @@ def _positions(step: Any, columns: Any, width: int, names: Sequence[str] | None)
         chosen = [fitted.index(each) if isinstance(each, str) else int(each) % count for each in chosen]
     # `names` may leave out columns that the model drops, so that positions in the fit are not those in `names`.
     return [list(names).index(fitted[each]) for each in chosen] if names and fitted else chosen
+
+
+def _slice(columns: Any, fitted: list[str], count: int) -> list[int]:
+    start = fitted.index(columns.start) if isinstance(columns.start, str) else columns.start
+    # A slice of names includes its end, as everywhere in pandas.
+    stop = fitted.index(columns.stop) + 1 if isinstance(columns.stop, str) else columns.stop
+    return list(range(count))[start : stop : columns.step]
 
 
 def used_columns(model: Any, names: Sequence[str]) -> list[str]:
@@ -200,16 +204,18 @@ def _of_scaler(step: Any, name: str) -> TransformedColumns | None:
         pairs = zip(step.data_min_.tolist(), step.data_max_.tolist(), strict=True)
         steps = ((np.multiply, step.scale_), (np.add, step.min_))
         ranges = tuple(Range(low, high) for low, high in pairs)
-        return _scaled(steps, 1.0 / step.scale_, -step.min_ / step.scale_, ranges)
+        return _scaled(steps, 1.0 / np.asarray(step.scale_), -step.min_ / step.scale_, ranges)
     if name == "MaxAbsScaler":
         ranges = tuple(Range(-each, each) for each in step.max_abs_.tolist())
-        return _scaled(((np.divide, step.scale_),), step.scale_, np.zeros(len(step.scale_)), ranges)
+        return _scaled(((np.divide, step.scale_),), step.scale_, [0.0] * len(ranges), ranges)
     return None
 
 
 def _scaled(steps: Sequence[Any], scale: Any, offset: Any, ranges: tuple[Range, ...]) -> TransformedColumns:
     sources = [
-        Source(index, tuple((operation, float(numbers[index])) for operation, numbers in steps), float(factor), float(at))
+        Source(
+            index, tuple((operation, float(numbers[index])) for operation, numbers in steps), float(factor), float(at)
+        )
         for index, (factor, at) in enumerate(zip(scale, offset, strict=True))
     ]
     return TransformedColumns(tuple(sources), ranges)

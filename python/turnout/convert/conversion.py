@@ -184,7 +184,8 @@ def _refusal(
     expected, got = answers
     if expected.shape != got.shape:
         return ParityError(
-            f"`{head.method}` of the converted model has another shape: expected {list(expected.shape)}, got {list(got.shape)}"
+            f"`{head.method}` of the converted model has another shape:"
+            f" expected {list(expected.shape)}, got {list(got.shape)}"
         )
     worst = verdict.worst_row
     thresholds = thresholds_of_trees(subject.draws.trees, subject.layout.width)

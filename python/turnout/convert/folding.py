@@ -1,11 +1,11 @@
-"""The thresholds that trees have on the wire, with the scalers and imputers that stand before the trees folded into them.
+"""The thresholds that trees have on the wire, with the scalers and imputers before the trees folded into them.
 
-Nothing is left to float32 arithmetic: each threshold is the greatest float32 for which the framework's own arithmetic and
-comparison, in float64, go to the left.
+Nothing is left to float32 arithmetic: each threshold is the greatest float32 for which the framework's own arithmetic
+and comparison, in float64, go to the left.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from turnout.convert.trees import Comparison, Ensemble, Tree
 
 NEARLY_DECIMAL = 1e-12
 """A threshold that is so near to a short decimal, relative to its size, is taken for that decimal and rounding."""
+
 
 def fold(ensemble: Ensemble, sources: Sequence[Source | None], width: int) -> Ensemble | None:
     """Rewrites an ensemble for the columns that its features come from.
@@ -34,7 +35,8 @@ def fold(ensemble: Ensemble, sources: Sequence[Source | None], width: int) -> En
     touched = {index for index, source in enumerate(known) if source.steps or source.fill is not None}
     if any(int(tree.feature[node]) in touched for tree in ensemble.trees for node in tree.categories):
         return None
-    return replace(ensemble, trees=tuple(_fold_tree(tree, known, ensemble) for tree in ensemble.trees))
+    rules = _rules(ensemble, known)
+    return replace(ensemble, trees=tuple(_fold_tree(tree, known, rules) for tree in ensemble.trees))
 
 
 def fold_nothing(ensemble: Ensemble, width: int) -> Ensemble:
@@ -42,24 +44,57 @@ def fold_nothing(ensemble: Ensemble, width: int) -> Ensemble:
     return fold(ensemble, [Source(index) for index in range(width)], width) or ensemble
 
 
-def _fold_tree(tree: Tree, sources: Sequence[Source], ensemble: Ensemble) -> Tree:
-    threshold, wire = tree.threshold.copy(), tree.threshold.astype(np.float32)
-    missing_left = tree.missing_left.copy()
-    for feature in np.unique(tree.feature).tolist():
-        source = sources[feature]
-        nodes = np.flatnonzero(tree.feature == feature)
-        threshold[nodes] = tree.threshold[nodes] if source.is_plain else source.undo(tree.threshold[nodes])
-        wire[nodes] = wire_thresholds(tree.threshold[nodes], source, ensemble.comparison, single=ensemble.single)
-        if source.fill is not None:
-            fill = np.full(len(nodes), source.fill)
-            missing_left[nodes] = _passes(fill, tree.threshold[nodes], ensemble.comparison, single=ensemble.single)
-    return replace(
-        tree,
-        feature=np.array([source.column for source in sources], dtype=np.int64)[tree.feature],
-        threshold=threshold,
-        missing_left=missing_left,
-        wire_threshold=wire,
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What becomes of the thresholds of one feature.
+
+    Attributes:
+        thresholds: all of them, sorted.
+        undone: the same for the column.
+        wire: the same for the wire.
+        fill_passes: whether a missing value goes left; None where it stays missing.
+    """
+
+    thresholds: NDArray[np.float64]
+    undone: NDArray[np.float64]
+    wire: NDArray[np.float32]
+    fill_passes: NDArray[np.bool_] | None
+
+
+def _rules(ensemble: Ensemble, sources: Sequence[Source]) -> dict[int, _Rule]:
+    """Works out each threshold once, since an ensemble has the same ones many times."""
+    found: dict[int, set[float]] = {}
+    for tree in ensemble.trees:
+        for feature, threshold in zip(tree.feature[tree.splits], tree.threshold[tree.splits], strict=True):
+            found.setdefault(int(feature), set()).add(float(threshold))
+    return {feature: _rule(np.array(sorted(values)), sources[feature], ensemble) for feature, values in found.items()}
+
+
+def _rule(thresholds: NDArray[np.float64], source: Source, ensemble: Ensemble) -> _Rule:
+    fill_passes = None
+    if source.fill is not None:
+        fill = np.full(len(thresholds), source.fill)
+        fill_passes = _passes(fill, thresholds, ensemble.comparison, single=ensemble.single)
+    return _Rule(
+        thresholds,
+        thresholds if source.is_plain else source.undo(thresholds),
+        wire_thresholds(thresholds, source, ensemble.comparison, single=ensemble.single),
+        fill_passes,
     )
+
+
+def _fold_tree(tree: Tree, sources: Sequence[Source], rules: Mapping[int, _Rule]) -> Tree:
+    threshold, wire = tree.threshold.copy(), tree.threshold.astype(np.float32)
+    column, missing_left = tree.feature.copy(), tree.missing_left.copy()
+    for node in tree.splits.tolist():
+        feature = int(tree.feature[node])
+        rule = rules[feature]
+        place = int(np.searchsorted(rule.thresholds, tree.threshold[node]))
+        column[node] = sources[feature].column
+        threshold[node], wire[node] = rule.undone[place], rule.wire[place]
+        if rule.fill_passes is not None:
+            missing_left[node] = rule.fill_passes[place]
+    return replace(tree, feature=column, threshold=threshold, missing_left=missing_left, wire_threshold=wire)
 
 
 def wire_thresholds(
@@ -67,9 +102,11 @@ def wire_thresholds(
 ) -> NDArray[np.float32]:
     """Returns what ONNX compares a column's float32 values with.
 
-    A float32 on the wire stands for many numbers of float64. It is taken for the shortest decimal among them, since data in
-    whole and decimal numbers lie on thresholds; but where a threshold of float64 is no such decimal, not even but for
+    A float32 on the wire stands for many numbers of float64. It is taken for the shortest decimal among them: data in
+    whole and decimal numbers lie on thresholds. Where a threshold of float64 is no such decimal, not even but for
     rounding, the float32 nearest to it is taken for the threshold, which may be a value of the training data.
+    Thresholds that are compared by `<` always are such values, and scaled values have been rounded: there a float32 is
+    left of the threshold only if all that it stands for is.
 
     Args:
         thresholds: of the transformed column, in the framework's precision.
@@ -82,7 +119,8 @@ def wire_thresholds(
 
     def passes(wire: NDArray[np.float32]) -> NDArray[np.bool_]:
         decimal = shortest_decimals(wire)
-        left = _passes(source.apply(decimal), thresholds, comparison, single=single)
+        meant = decimal if source.is_plain or comparison == "<=" else _next_boundary(wire)
+        left = _passes(source.apply(meant), thresholds, comparison, single=single)
         if single:
             return left
         return np.where((wire == nearest) & ~is_nearly(decimal, undone), comparison == "<=", left)
@@ -93,6 +131,12 @@ def wire_thresholds(
     greatest = _greatest(passes, lowest, highest)
     limit = greatest if comparison == "<=" else np.nextafter(greatest, np.float32(np.inf))
     return np.where(np.isfinite(limit), limit, nearest)
+
+
+def _next_boundary(wire: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the greatest numbers that float32 values may stand for."""
+    above = np.nextafter(wire, np.float32(np.inf))
+    return (wire.astype(np.float64) + above.astype(np.float64)) / 2
 
 
 _FLOAT32_STEPS = 4

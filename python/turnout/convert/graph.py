@@ -143,11 +143,11 @@ def finish(model: Any, layout: Layout, outputs: Sequence[Output]) -> Any:
     graph = model.graph
     builder = GraphBuilder("turnout/edge")
     columns = _take_columns(builder, layout) if layout.named else {MATRIX: MATRIX_INPUT}
-    inner = {f"{_INNER}{name}": tensor for name, tensor in columns.items()}
+    inner: dict[str, str] = {f"{_INNER}{name}": tensor for name, tensor in columns.items()}
     rename_inputs(graph, inner)
     front = list(builder.nodes)
     builder.nodes.clear()
-    raw = [(value.name, *_declared(value)) for value in graph.output]
+    raw: list[tuple[str, int, int]] = [(value.name, *_declared(value)) for value in graph.output]
     for (name, element, rank), output in zip(raw, outputs, strict=True):
         _fix_output(builder, inner.get(name, name), element, rank, output)
     replace_items(graph.input, _inputs(layout))

@@ -85,9 +85,9 @@ def _parts(model: Any) -> Iterator[Any]:
 def _from_rows(model: Any) -> tuple[Range, ...] | None:
     """Nearest neighbours and support vectors keep rows of the training data."""
     for name in ("_fit_X", "support_vectors_", "X_train_", "cluster_centers_"):
-        rows = getattr(model, name, None)
-        if isinstance(rows, np.ndarray) and rows.ndim == 2 and len(rows):
-            return ranges_of_rows(rows)
+        rows: Any = getattr(model, name, None)
+        if getattr(rows, "ndim", 0) == 2 and not hasattr(rows, "toarray"):
+            return ranges_of_rows(np.asarray(rows))
     return None
 
 
@@ -109,15 +109,13 @@ def _from_mean(model: Any) -> tuple[Range, ...] | None:
 
 def _from_weights(model: Any) -> tuple[Range, ...] | None:
     """A linear model's columns are such that each of them matters and the model is not certain of everything."""
-    weights, intercept = getattr(model, "coef_", None), getattr(model, "intercept_", 0.0)
-    if weights is None and hasattr(model, "coefs_"):
-        weights, intercept = model.coefs_[0].T, model.intercepts_[0]
-    if not isinstance(weights, np.ndarray):
+    weights = model.coefs_[0].T if hasattr(model, "coefs_") else getattr(model, "coef_", None)
+    if not hasattr(weights, "ndim") or hasattr(weights, "toarray"):
         return None
-    weights = np.atleast_2d(weights).astype(np.float64)
+    weights = np.atleast_2d(np.asarray(weights, dtype=np.float64))
     center = np.zeros(weights.shape[1])
-    if hasattr(model, "classes_"):
-        center = np.linalg.lstsq(weights, -np.broadcast_to(intercept, len(weights)), rcond=None)[0]
+    if hasattr(model, "classes_") and hasattr(model, "coef_"):
+        center = np.linalg.lstsq(weights, -np.broadcast_to(model.intercept_, len(weights)), rcond=0.01)[0]
     magnitude = np.sqrt(np.mean(weights**2, axis=0))
     usual = np.median(magnitude[magnitude > 0]) if (magnitude > 0).any() else 1.0
     spread = 2.0 / np.clip(magnitude, usual / 100, usual * 100) / np.sqrt(weights.shape[1])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from turnout.convert.base import Draws, Sight
+from turnout.convert.base import Draws
 from turnout.convert.folding import is_nearly, shortest_decimals
 from turnout.convert.ranges import Range
 from turnout.convert.tables import Layout, Table
@@ -42,10 +42,7 @@ def generate(layout: Layout, draws: Draws, seed: int = 0) -> Table:
     """
     rng = np.random.default_rng(seed)
     numbers = np.vstack([_magnitudes(draws.ranges, rng), *_at_splits(draws, rng)])
-    if draws.sight is Sight.BLURRED:
-        numbers = _clear_of_thresholds(numbers, draws)
-    else:
-        numbers = _onto_thresholds(numbers, draws)
+    numbers = _onto_thresholds(numbers, draws) if draws.exact else _clear_of_thresholds(numbers, draws)
     if draws.missing:
         numbers = np.vstack([numbers, _with_holes(numbers[:DRAWN_ROWS], rng)])
     return Table(layout, tuple(_column(numbers[:, index], each, rng) for index, each in enumerate(draws.ranges)))
@@ -90,25 +87,21 @@ def _onto_thresholds(rows: NDArray[np.float64], draws: Draws) -> NDArray[np.floa
     cannot tell from each other are left alone, and so are whole numbers which it cannot tell from others: such a column
     is a reason to refuse the model.
     """
-    moved = rows if draws.sight is Sight.PLAIN else shortest_decimals(rows.astype(np.float32))
+    moved = rows.copy()
     for index, thresholds in enumerate(thresholds_of_trees(draws.trees, rows.shape[1])):
         if len(thresholds):
-            moved[:, index] = _onto(moved[:, index], thresholds, draws.sight)
+            moved[:, index] = _onto(moved[:, index], thresholds)
     return moved
 
 
-def _onto(column: NDArray[np.float64], thresholds: NDArray[np.float64], sight: Sight) -> NDArray[np.float64]:
+def _onto(column: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     rounded, single = thresholds.astype(np.float32), column.astype(np.float32)
     here = np.minimum(np.searchsorted(rounded, single), len(rounded) - 1)
     following = np.minimum(here + 1, len(rounded) - 1)
     is_alone = (here == following) | (rounded[following] > rounded[here])
     is_identifier = (np.abs(column) >= _LAST_WHOLE) & (column == np.round(column))
     decimal = shortest_decimals(rounded)[here]
-    if sight is Sight.PLAIN:
-        otherwise = np.minimum(column, thresholds[here])
-    else:
-        otherwise = shortest_decimals(np.nextafter(single, np.float32(-np.inf)))
-    target = np.where(is_nearly(decimal, thresholds[here]), decimal, otherwise)
+    target = np.where(is_nearly(decimal, thresholds[here]), decimal, np.minimum(column, thresholds[here]))
     return np.where((rounded[here] == single) & is_alone & ~is_identifier, target, column)
 
 
@@ -137,14 +130,16 @@ def _with_holes(rows: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
 def _at_splits(draws: Draws, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
     """Yields, for each chosen split, rows that reach it and differ only in how they stand to its threshold."""
     width = len(draws.ranges)
-    all_splits = [(tree, int(node)) for tree in draws.trees for node in tree.splits if tree.feature[node] < width]
+    all_splits: list[tuple[Tree, int]] = [
+        (tree, node) for tree in draws.trees for node in tree.splits.tolist() if tree.feature[node] < width
+    ]
     chosen = rng.permutation(len(all_splits))[:MAX_SPLITS]
     for index in chosen.tolist():
-        tree, node = all_splits[index]
+        tree, node = all_splits[int(index)]
         bounds = _bounds_of(tree, node, width)
         row = _inside(bounds, draws.ranges, rng)
         feature = int(tree.feature[node])
-        values = _beside(tree, node, bounds, draws.ranges[feature], draws.sight)
+        values = _beside(tree, node, bounds, draws.ranges[feature], exact=draws.exact)
         rows = np.repeat(row[np.newaxis], len(values), axis=0)
         rows[:, feature] = values
         yield rows
@@ -178,7 +173,7 @@ def _inside(bounds: _Bounds, ranges: Sequence[Range], rng: np.random.Generator) 
     return _with_categories(row[np.newaxis], ranges, rng)[0]
 
 
-def _beside(tree: Tree, node: int, bounds: _Bounds, drawn: Range, sight: Sight) -> NDArray[np.float64]:
+def _beside(tree: Tree, node: int, bounds: _Bounds, drawn: Range, *, exact: bool) -> NDArray[np.float64]:
     """Returns values of a split's column: at the threshold, one step beside it in either precision, between others."""
     if node in tree.categories:
         return np.array(drawn.categories, dtype=np.float64)
@@ -187,7 +182,7 @@ def _beside(tree: Tree, node: int, bounds: _Bounds, drawn: Range, sight: Sight) 
     span = max(abs(threshold), 1e-3)
     low, high = max(bounds.low[feature], threshold - span), min(bounds.high[feature], threshold + span)
     between = _as_float32(np.array([(low + threshold) / 2, (threshold + high) / 2]))
-    if sight is Sight.BLURRED:
+    if not exact:
         return between
     single = np.float32(threshold)
     steps = [np.nextafter(single, np.float32(-np.inf)), np.nextafter(single, np.float32(np.inf))]

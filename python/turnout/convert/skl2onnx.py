@@ -36,11 +36,12 @@ def write_heads(model: Any, layout: Layout, heads: tuple[Head, ...]) -> Any:
     has_scores = "decision_function" in methods
     if not has_scores or not hasattr(model, "predict_proba"):
         graph = _convert(model, layout, raw if has_scores else plain)
-        names = dict(zip(("predict", "scores"), [value.name for value in graph.graph.output], strict=False))
+        names: dict[str, str] = dict(zip(["predict", "scores"], [v.name for v in graph.graph.output], strict=False))
         outputs = {**names, "decision_function" if has_scores else "predict_proba": names.get("scores", "")}
     else:
         graph, second = _convert(model, layout, plain), _convert(model, layout, raw)
-        outputs = dict(zip(("predict", "predict_proba"), [value.name for value in graph.graph.output], strict=True))
+        first: list[str] = [value.name for value in graph.graph.output]
+        outputs: dict[str, str] = dict(zip(["predict", "predict_proba"], first, strict=True))
         graph, renamed = union(graph, second)
         outputs["decision_function"] = renamed[second.graph.output[1].name]
     graph = select(graph, [_found(outputs, method) for method in methods])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnout.convert import boosted, lightgbm, sklearn_trees, xgboost
-from turnout.convert.base import Draws, Head, Kind, Sight, Subject, gap_of
+from turnout.convert.base import Draws, Head, Kind, Subject, gap_of
 from turnout.convert.boosted import Boosted, Missing
 from turnout.convert.columns import text_columns, transformed_columns, used_columns
 from turnout.convert.folding import fold
@@ -170,7 +170,9 @@ def _without_text(ensemble: Ensemble, numbers: Sequence[int], width: int) -> Ens
 
     def close(tree: Tree) -> Tree:
         behind = tree.feature - width + len(numbers)
-        return replace(tree, feature=np.where(tree.feature < width, places[np.minimum(tree.feature, width - 1)], behind))
+        return replace(
+            tree, feature=np.where(tree.feature < width, places[np.minimum(tree.feature, width - 1)], behind)
+        )
 
     return replace(ensemble, trees=tuple(close(tree) for tree in ensemble.trees))
 
@@ -182,9 +184,8 @@ def _draws(model: Any, layout: Layout, trees: _FoldedTrees | None, head: Head) -
     if trees:
         seen = trees.model.ensemble.trees
         ranges = ranges_of_trees(seen, layout.width, ranges)
-    is_bare = not getattr(model, "steps", None)
-    sight = Sight.BLURRED if not trees else Sight.PLAIN if is_bare else Sight.FOLDED
-    return Draws(ranges, seen, sight, _takes_missing(layout, ranges, head))
+    exact = trees is not None and not getattr(model, "steps", None)
+    return Draws(ranges, seen, exact, _takes_missing(layout, ranges, head))
 
 
 def _takes_missing(layout: Layout, ranges: Sequence[Range], head: Head) -> bool:

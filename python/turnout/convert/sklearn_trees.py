@@ -44,13 +44,18 @@ def read(model: Any) -> Boosted | None:
 
 def _read_forest(model: Any, parts: list[Any]) -> Boosted | None:
     classes = getattr(model, "classes_", None)
-    if isinstance(classes, list) or (classes is not None and len(classes) < 2):
+    if is_list(classes) or (classes is not None and len(classes) < 2):
         return None
     trees = tuple(tree_of(part, _leaves(part, is_classifier=classes is not None)) for part in parts)
-    outputs = trees[0].leaf.shape[1]
+    outputs = int(trees[0].leaf.shape[1])
     ensemble = Ensemble(trees, outputs, np.zeros(outputs), "<=", single=True, average=len(trees))
     width = int(model.n_features_in_)
     return Boosted(fold_nothing(ensemble, width), width, Link.IDENTITY, classes=classes)
+
+
+def is_list(value: Any) -> bool:
+    """Returns whether a model of several targets has kept something for each of them."""
+    return isinstance(value, list)
 
 
 def _leaves(tree: Any, *, is_classifier: bool) -> NDArray[np.float64]:
@@ -106,11 +111,7 @@ def mend_missing(graph: Any, model: Any) -> None:
     ways = [attribute for node in ensembles for attribute in node.attribute if attribute.name == _WAYS]
     if sum(len(way.ints) for way in ways) != sum(len(tree.left) for tree in trees):
         return
-    flat = (
-        np.concatenate([tree.missing_left & (tree.left != LEAF) for tree in trees]).astype(int).tolist()
-        if trees
-        else []
-    )
+    flat = [int(way) for tree in trees for way in (tree.missing_left & (tree.left != LEAF)).tolist()]
     for way in ways:
         count = len(way.ints)
         replace_items(way.ints, flat[:count])

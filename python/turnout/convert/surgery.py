@@ -18,7 +18,7 @@ def chain(first: Any, second: Any) -> Any:
 
 
 def beside(columns: Sequence[str], model: Any) -> Any:
-    """Returns a model that answers its inputs of these names, and the one output of a model, side by side in one matrix."""
+    """Returns a model that answers some of its inputs, and its one output, side by side in one matrix."""
     builder = GraphBuilder("turnout/beside")
     joined = builder.add("Concat", *columns, model.graph.output[0].name, axis=1)
     model.graph.node.extend(builder.nodes)
@@ -85,7 +85,8 @@ def select(model: Any, names: Sequence[str]) -> Any:
     declared = {value.name: value for value in [*graph.output, *graph.value_info]}
     unknown = onnx_library().helper.make_empty_tensor_value_info
     replace_items(graph.output, [declared.get(name) or unknown(name) for name in names])
-    needed, kept = set(names), []
+    needed: set[str] = set(names)
+    kept: list[Any] = []
     for node in reversed(graph.node):
         if needed.intersection(node.output):
             needed.update(_reads(node))

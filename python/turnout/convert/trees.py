@@ -111,7 +111,7 @@ def add_ensemble(builder: GraphBuilder, ensemble: Ensemble, matrix: str) -> str:
         domain=ML_DOMAIN,
         n_targets=ensemble.outputs,
         base_values=[float(value) for value in ensemble.base],
-        **attributes.values,
+        **attributes.values,  # pyright: ignore[reportArgumentType]  # none of them is named `output` or `domain`
     )
 
 
