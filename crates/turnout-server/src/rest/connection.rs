@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use turnout_core::admission::BytePermit;
 use turnout_core::{Error, Result};
 
-use self::link::{Ended, Link};
+use self::link::{Ended, Link, READ_BYTES};
 use super::chunked::Chunked;
 use super::errors::Failure;
 use super::exchange::{Body, Exchange};
@@ -34,6 +34,8 @@ const MAX_UNWRITTEN_BYTES: usize = 64 << 10;
 const READ_AHEAD_BYTES: usize = 64 << 10;
 /// Bodies up to this are received into the input buffer; larger ones apart, once there is room for them.
 const SMALL_BODY_BYTES: usize = 64 << 10;
+/// A long body is received in portions: after each the other connections of the loop have their turn.
+const PORTION_BYTES: usize = 128 << 10;
 /// Answers from this size on are written from where they are, and the output buffer never grows much beyond it.
 const LARGE_ANSWER_BYTES: usize = 64 << 10;
 
@@ -330,11 +332,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut body = Vec::new();
         loop {
             let count = self.link.input.len().min(length - body.len());
-            body.extend(self.link.input.drain(..count));
+            body.extend_from_slice(&self.link.input[..count]);
+            self.link.input.drain(..count);
             if body.len() == length {
                 return Ok((body, permit));
             }
-            self.fill_body().await?;
+            self.fill_body(body.len()).await?;
         }
     }
 
@@ -352,12 +355,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if chunked.is_done() {
                 return Ok((body, permit));
             }
-            self.fill_body().await?;
+            self.fill_body(body.len()).await?;
         }
     }
 
-    /// A body must make progress as a head must.
-    async fn fill_body(&mut self) -> Result<(), NoBody> {
+    /// Receives more of a body of which `received` bytes are there; it must make progress as a head must.
+    async fn fill_body(&mut self, received: usize) -> Result<(), NoBody> {
+        if received / PORTION_BYTES > received.saturating_sub(READ_BYTES) / PORTION_BYTES {
+            tokio::task::yield_now().await;
+        }
         match self.link.fill(Instant::now() + self.patience()).await {
             Err(Ended::TimedOut) => Err(NoBody::Failure(too_slow("the body"))),
             filled => filled.map_err(NoBody::Ended),

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::alarm::Alarm;
 
 /// Most bytes that one read takes.
-const READ_BYTES: usize = 64 << 10;
+pub(super) const READ_BYTES: usize = 64 << 10;
 /// What a buffer may keep while its connection is idle.
 const KEPT_BYTES: usize = 4 << 10;
 /// How long the rest of a client's bytes are thrown away, so that the last answer is not lost by a reset.
