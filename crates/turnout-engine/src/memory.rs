@@ -2,9 +2,13 @@
 
 /// What is smaller is soon used again.
 const LARGE_BYTES: usize = 1 << 20;
-/// The most that a thread's heap keeps at its end, and the smallest block that has pages of its own.
+/// The most that a thread's heap keeps at its end. There is a heap for nearly every thread that ever loaded a model, up to
+/// eight a core.
 #[cfg(target_env = "gnu")]
-const KEPT_BYTES: i32 = 8 << 20;
+const KEPT_BYTES: i32 = 1 << 20;
+/// The smallest block that has pages of its own.
+#[cfg(target_env = "gnu")]
+const OWN_PAGES_BYTES: i32 = 8 << 20;
 
 /// Bounds what glibc keeps of freed memory. Process-wide: for processes that are ours, not for a guest in a notebook.
 ///
@@ -14,9 +18,12 @@ const KEPT_BYTES: i32 = 8 << 20;
 /// fresh pages each time.
 pub fn bound_retention() {
     #[cfg(target_env = "gnu")]
-    for parameter in [glibc::M_TRIM_THRESHOLD, glibc::M_MMAP_THRESHOLD] {
+    for (parameter, bytes) in [
+        (glibc::M_TRIM_THRESHOLD, KEPT_BYTES),
+        (glibc::M_MMAP_THRESHOLD, OWN_PAGES_BYTES),
+    ] {
         // SAFETY: the function takes any values, and ignores those that it does not know.
-        unsafe { glibc::mallopt(parameter, KEPT_BYTES) };
+        unsafe { glibc::mallopt(parameter, bytes) };
     }
 }
 
