@@ -13,7 +13,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, signature: &Signature) -> Parse<Vec<
         return read_named(cursor, signature);
     }
     match signature.inputs.as_slice() {
-        [spec] => Ok(vec![read_input(cursor, spec)?]),
+        [spec] => Ok(vec![read_input(cursor, spec, cursor.remaining_bytes())?]),
         _ => Err(Error::invalid_input(
             "inputs is a plain value/list, but expecting an object as multiple input tensors required as per \
              tensorinfo_map",
@@ -22,8 +22,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>, signature: &Signature) -> Parse<Vec<
     }
 }
 
-fn read_input(cursor: &mut Cursor<'_>, spec: &TensorSpec) -> Parse<Tensor> {
-    let mut column = Column::new(spec.dtype, cursor.remaining_bytes());
+fn read_input(cursor: &mut Cursor<'_>, spec: &TensorSpec, text_bytes: usize) -> Parse<Tensor> {
+    let mut column = Column::new(spec.dtype, text_bytes);
     let shape = column.read(cursor)?;
     Ok(column.finish(spec, shape)?)
 }
@@ -31,12 +31,15 @@ fn read_input(cursor: &mut Cursor<'_>, spec: &TensorSpec) -> Parse<Tensor> {
 /// Other keys are ignored; of a key that comes twice the first counts.
 fn read_named(cursor: &mut Cursor<'_>, signature: &Signature) -> Parse<Vec<Tensor>> {
     let mut tensors: Vec<Option<Tensor>> = vec![None; signature.inputs.len()];
+    let share = cursor.remaining_bytes() / signature.inputs.len().max(1);
     let mut more = !cursor.open(b'}');
     while more {
         let name = cursor.member_name()?;
         let input = signature.inputs.iter().position(|spec| name.is(&spec.name));
         match input.filter(|input| tensors[*input].is_none()) {
-            Some(input) => tensors[input] = Some(read_input(cursor, &signature.inputs[input])?),
+            Some(input) => {
+                tensors[input] = Some(read_input(cursor, &signature.inputs[input], share)?)
+            }
             None => cursor.skip_value()?,
         }
         more = cursor.next_member()?;
