@@ -62,7 +62,7 @@ demo: setup ## Watch a model be replaced and rolled back under load (KEEP=1 leav
 	@$(BIN)/turnout demo $(if $(KEEP),--keep)
 
 .PHONY: test
-test: setup test-rust test-python test-load ## Set up what is missing, then run every test
+test: setup test-rust test-python test-fuzz test-load ## Set up what is missing, then run every test
 
 # cargo-nextest is used where it is installed; nobody waits minutes for it to compile.
 .PHONY: test-rust
@@ -74,6 +74,14 @@ test-rust: $(INSTALLED)
 .PHONY: test-python
 test-python: setup
 	@$(BIN)/pytest
+
+.PHONY: test-fuzz
+test-fuzz: $(INSTALLED)
+	@scripts/fuzz.sh 20
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Search every decoder for inputs that break it (DURATION_S=300 each)
+	@scripts/fuzz.sh $(or $(DURATION_S),300)
 
 .PHONY: bench
 bench: setup load-tool ## Measure requests/s and latency on this machine (about 8 minutes; PUBLISH=1 writes the docs page)
@@ -110,10 +118,12 @@ lint-text: $(INSTALLED)
 
 lint-rust: $(INSTALLED)
 	@cargo fmt --all --check
+	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@cargo clippy --release --workspace --all-targets --locked --quiet -- --deny warnings
 
 lint-crates: $(DENY)
 	@$(DENY) --offline --locked --log-level error check bans licenses sources
+	@$(DENY) --manifest-path fuzz/Cargo.toml --offline --locked --log-level error --config deny.toml check licenses sources
 
 .PHONY: format
 format: $(INSTALLED) ## Format the sources and mend what can be mended automatically

@@ -22,7 +22,7 @@ cargo build --release --locked --manifest-path fuzz/Cargo.toml --target "$host" 
 
 # Runs a target without libFuzzer's small talk; what it says about a failure stays.
 quietly() {
-    "$@" 2>&1 | { grep -vE '^(WARNING: Failed to find function|INFO: |stat::(average|new|slowest|peak))' || true; }
+    "$@" 2>&1 | { grep -vE '^("|#+ |WARNING: Failed to find function|INFO: |stat::(average|new|slowest|peak))' || true; }
 }
 
 for source in fuzz/src/bin/*.rs; do
