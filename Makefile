@@ -122,6 +122,8 @@ lint-rust: $(INSTALLED)
 	@cargo clippy --release --workspace --all-targets --locked --quiet -- --deny warnings
 
 lint-crates: $(DENY)
+	@cargo fetch --locked --quiet
+	@cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
 	@$(DENY) --offline --locked --log-level error check bans licenses sources
 	@$(DENY) --manifest-path fuzz/Cargo.toml --offline --locked --log-level error --config deny.toml check licenses sources
 
