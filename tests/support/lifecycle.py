@@ -1,10 +1,13 @@
 """A world for the reconciler that a test moves by hand: clock, disk, workers, a data plane that checks snapshots."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from turnout.errors import TurnoutError
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
@@ -297,3 +300,7 @@ def scanned(name: str, model: DiskModel, changed_ns: int, settings_generation: i
     }
     stat = FileStat("model.toml", 1, settings_generation, 1, 8) if settings_generation else None
     return ScannedModel(name, ROOT / name, versions, pin=model.pin, settings_stat=stat)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

@@ -2,24 +2,13 @@ import logging
 
 import pytest
 
-from tests.support.lifecycle import ROOT, MemoryJournal, World
-from turnout.errors import ConfigError, RuntimeMissingError, UnavailableError
+from tests.support.lifecycle import ROOT, World, warnings
+from turnout.errors import ConfigError, RuntimeMissingError
 from turnout.lifecycle.complaints import model_problems
-from turnout.lifecycle.journal import Suspicion
 from turnout.lifecycle.records import ModelRecord
 from turnout.lifecycle.settings import ModelSettings
 from turnout.lifecycle.state import VersionState
-from turnout.repository.layout import ModelSource
 from turnout.repository.scan import Problem
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_the_newest_version_is_loaded_and_serves(world: World) -> None:
@@ -230,7 +219,7 @@ def test_a_model_that_is_removed_is_forgotten_when_its_memory_is_free(world: Wor
     del world.models["digits"]
     world.look()
     assert world.plane.route("digits")["default"] is None
-    assert "digits" in world.status.models
+    assert world.model("digits").versions[0].state is VersionState.UNLOADING, "it may still answer"
     world.drain_all()
     assert sorted(world.status.models) == ["iris"]
     world.put("digits", 1)
@@ -469,170 +458,3 @@ def test_an_empty_or_absent_repository_is_not_ready(world: World) -> None:
 
 
 # The journal and quarantine.
-
-
-def suspicion(deaths: int, *, quarantined: bool, fingerprint: str, version: int = 2) -> Suspicion:
-    return Suspicion("digits", version, ROOT / "digits" / str(version), fingerprint, deaths, quarantined)
-
-
-def fingerprint_of(version: int) -> str:
-    world = World()
-    world.put("digits", version)
-    world.settle()
-    record = world.reconciler._models["digits"].versions[version]  # pyright: ignore[reportPrivateUsage]
-    assert record.observed is not None
-    return record.observed.fingerprint
-
-
-def test_a_version_in_quarantine_is_not_tried_and_the_next_best_serves() -> None:
-    journal = MemoryJournal((suspicion(1, quarantined=True, fingerprint=fingerprint_of(2)),))
-    world = World(journal=journal)
-    world.put("digits", 1)
-    world.put("digits", 2)
-    world.settle()
-    assert world.plane.default("digits") == 1
-    fault = world.model("digits").versions[0].fault
-    assert fault is not None
-    assert fault.code == "quarantined"
-    assert fault.message == "a server died once while it loaded this version, so it is not tried again"
-    assert fault.hint is not None
-    assert "/nowhere/journal/suspects/" in fault.hint
-    world.wait(3_600_000)
-    world.work()
-    assert not world.plane.loading, "never by itself"
-    assert ("quarantined", 2) in world.kinds("digits")
-
-
-def test_quarantine_ends_when_the_files_change() -> None:
-    world = World(journal=MemoryJournal((suspicion(1, quarantined=True, fingerprint=fingerprint_of(2)),)))
-    world.put("digits", 2)
-    world.settle()
-    assert world.plane.default("digits") is None
-    world.put("digits", 2, generation=2)
-    world.settle()
-    assert world.plane.default("digits") == 2
-    assert world.journal.suspicions == {}
-
-
-def test_quarantine_ends_when_the_operator_clears_it() -> None:
-    world = World(journal=MemoryJournal((suspicion(1, quarantined=True, fingerprint=fingerprint_of(2)),)))
-    world.put("digits", 2)
-    world.settle()
-    assert world.reconciler.clear_quarantine("digits", 2)
-    assert not world.reconciler.clear_quarantine("digits", 2)
-    world.tell()
-    world.load_all()
-    assert world.plane.default("digits") == 2
-
-
-def test_suspects_are_loaded_one_after_another() -> None:
-    suspicions = tuple(
-        Suspicion(name, version, ROOT / name / str(version), fingerprint_of(version), 1, False)
-        for name, version in (("a", 1), ("b", 2))
-    )
-    world = World(journal=MemoryJournal(suspicions))
-    for name, version in (("a", 1), ("b", 2), ("c", 1)):
-        world.put(name, version)
-    world.look()
-    world.work()
-    assert sorted(spec["model"] for spec in world.plane.loading.values()) == ["a", "c"]
-    first = next(identity for identity, spec in world.plane.loading.items() if spec["model"] == "a")
-    world.tell(world.plane.finish(first))
-    world.work()
-    assert sorted(spec["model"] for spec in world.plane.loading.values()) == ["b", "c"]
-    assert sorted(world.journal.suspicions) == [2]
-
-
-def test_the_journal_names_what_is_being_loaded(world: World) -> None:
-    world.put("digits", 1)
-    world.look()
-    world.work()
-    assert world.journal.open == {("digits", 1)}
-    world.load_all()
-    assert world.journal.open == set()
-    world.put("digits", 2)
-    world.look()
-    world.work()
-    assert world.journal.open == {("digits", 2)}
-    world.reconciler.close()
-    assert world.journal.open == set()
-
-
-def test_a_journal_that_cannot_be_written_is_said_and_loads_go_on(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(world.journal, "begin", refuse)
-    world.put("digits", 1)
-    world.settle()
-    assert world.plane.default("digits") == 1
-    [problem] = world.status.problems
-    assert problem.message == "the journal of loads cannot be written: [Errno 28] No space left on device"
-
-
-# The data plane.
-
-
-def test_a_snapshot_that_is_refused_is_offered_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.put("digits", 1)
-    world.plane.refuse = UnavailableError("the data plane is closed")
-    world.look()
-    world.work()
-    for _ in range(5):
-        world.wait(1000)
-    assert warnings(caplog) == ["the data plane is closed"]
-    world.plane.refuse = None
-    world.wait(1000)
-    world.load_all()
-    assert world.plane.default("digits") == 1
-    assert world.status.problems == ()
-
-
-def test_a_servable_that_the_data_plane_lost_is_loaded_again(world: World) -> None:
-    world.put("digits", 1)
-    world.settle()
-    [identity] = list(world.plane.loaded)
-    del world.plane.loaded[identity]
-    world.tell(world.plane.drained(identity))
-    world.load_all()
-    assert world.plane.default("digits") == 1
-    assert world.plane.route("digits")["default"] != identity
-
-
-def test_a_source_that_hangs_is_given_up_after_a_while() -> None:
-    world = World(sources=(ModelSource("other", ROOT / "other"),))
-    world.put("digits", 1)
-    world.settle()
-    assert world.status.reason == "looking for models"
-    assert world.reconciler.next_wake_ms() == world.clock.now_ms + 30_000
-    world.wait(30_000)
-    assert world.status.ready
-    assert [problem.message for problem in world.status.problems] == [
-        "no look at `/models/other` has ended within 30 s"
-    ]
-
-
-def test_an_older_version_is_not_loaded_while_the_newest_becomes_still(world: World) -> None:
-    world.put("digits", 1)
-    world.write("digits", 2)
-    world.look()
-    world.work()
-    assert not world.plane.loading
-    assert world.status.reason == "loading: digits"
-    world.wait(1000)
-    world.look()
-    world.load_all()
-    assert world.kinds("digits") == [("loading", 2), ("loaded", 2), ("serving", 2)]
-
-
-def test_a_version_that_is_written_for_ever_holds_up_nothing(world: World) -> None:
-    world.put("digits", 1)
-    for _ in range(8):
-        world.write("digits", 2)
-        world.look()
-        world.load_all()
-        world.wait(500)
-    assert world.plane.default("digits") == 1
-    assert world.status.ready
