@@ -13,7 +13,7 @@ from turnout.convert.graph import Output, finish, input_specs
 from turnout.convert.parity import Comparison, compare
 from turnout.convert.tables import Layout, Table
 from turnout.convert.trees import thresholds_of_trees
-from turnout.errors import InvalidInputError, ParityError, UnsupportedError
+from turnout.errors import ExecutionError, InvalidInputError, ParityError, UnsupportedError
 from turnout.types import DEFAULT_SIGNATURE, JsonValue, Signature
 
 Runner: TypeAlias = Callable[[bytes, Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
@@ -131,7 +131,7 @@ def _attempt(
             raise
         notes.append(f"left out: {', '.join(f'`{method}`' for method in optional)} ({error.message})")
         return None
-    got = run(model, table.wire())
+    got = _run(run, model, table)
     verdicts = [
         _compare(subject, head, answers[head.method], got[out.tensor], table)
         for head, out in zip(heads, outputs, strict=True)
@@ -147,6 +147,13 @@ def _attempt(
         return None
     parities = tuple(_parity(head, verdict) for head, verdict in zip(heads, verdicts, strict=True))
     return Converted(model, _signatures(subject, heads, outputs), len(table), parities, tuple(notes))
+
+
+def _run(run: Runner, model: bytes, table: Table) -> Mapping[str, NDArray[Any]]:
+    try:
+        return run(model, table.wire())
+    except ExecutionError as error:
+        raise ParityError(f"the converted model fails where the original answers: {error.message}") from error
 
 
 def _compare(subject: Subject, head: Head, expected: NDArray[Any], got: NDArray[Any], table: Table) -> Comparison:

@@ -1,25 +1,27 @@
 """A child process for a task of a push: bounded in time, and a crash of it is an error in words."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from turnout.errors import ArtifactInvalidError, InternalError, error_classes
+from turnout.errors import ArtifactInvalidError, InternalError, TurnoutError, error_classes
 
 DEFAULT_TIMEOUT_S = 600.0
 _LAST_WORDS_BYTES = 2000
 
 
-def run_task(what: str, timeout_s: float, **request: Any) -> dict[str, Any]:
+def run_task(what: str, timeout_s: float, *, trust: bool = False, **request: Any) -> dict[str, Any]:
     """Runs one task of `turnout.pushing.child`.
 
     Args:
         what: the thing that is dealt with, for messages.
-        timeout_s: the child is killed after so long.
+        timeout_s: the child, and whatever it has started, is killed after so long.
+        trust: whether code that lies in the current folder may be imported, as pickles need.
         request: the task's name and its arguments, of JSON types.
 
     Raises:
@@ -28,8 +30,10 @@ def run_task(what: str, timeout_s: float, **request: Any) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="turnout-push-") as folder:
         request_path, answer_path = Path(folder, "request.json"), Path(folder, "answer.json")
-        request_path.write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-m", "turnout.pushing.child", str(request_path), str(answer_path)]
+        request_path.write_text(json.dumps({"timeout_s": timeout_s, **request}), encoding="utf-8")
+        # Without `-P` Python would import whatever is named like a library and lies in the current folder.
+        safe = [] if trust else ["-P"]
+        command = [sys.executable, *safe, "-m", "turnout.pushing.child", str(request_path), str(answer_path)]
         words_path = Path(folder, "words")
         with words_path.open("wb") as words:
             status = _run(command, words, what, timeout_s)
@@ -38,29 +42,43 @@ def run_task(what: str, timeout_s: float, **request: Any) -> dict[str, Any]:
         return _read(json.loads(answer_path.read_text(encoding="utf-8")))
 
 
-def _run(command: list[str], words: Any, what: str, timeout_s: float) -> int:
-    """Starts the child away from the terminal's signals being mistaken for its own fault, and waits for it."""
+def _run(command: list[str], words: IO[bytes], what: str, timeout_s: float) -> int:
+    """Starts the child in a session of its own, so that all that it has started can be ended with it, and waits."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True)
     try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, timeout=timeout_s, check=False
-        ).returncode
+        return process.wait(timeout_s)
     except subprocess.TimeoutExpired as error:
-        raise ArtifactInvalidError(f"{what} was not dealt with in time: limit {timeout_s:.0f} s") from error
+        raise ArtifactInvalidError(
+            f"{what} was not dealt with in time: limit {timeout_s:.0f} s", hint="`--timeout-s` raises the limit."
+        ) from error
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def _crash(what: str, status: int, words_path: Path) -> ArtifactInvalidError | InternalError:
+def _crash(what: str, status: int, words_path: Path) -> ArtifactInvalidError:
     last_words = words_path.read_bytes()[-_LAST_WORDS_BYTES:].decode("utf-8", "replace").strip()
-    if status < 0:
-        name = signal.Signals(-status).name
+    if status >= 0:
         return ArtifactInvalidError(
-            f"{what} ended the process that tried it: {name}",
-            hint="A server would have ended with it. The runtime's last words: " + (last_words or "none"),
+            f"{what} ended the process that tried it: exit code {status}", hint=last_words or None
         )
-    return ArtifactInvalidError(f"{what} ended the process that tried it: exit code {status}", hint=last_words or None)
+    name = signal.Signals(-status).name
+    reason = "Perhaps memory ran out." if name == "SIGKILL" else "A server would have ended with it."
+    return ArtifactInvalidError(
+        f"{what} ended the process that tried it: {name}",
+        hint=f"{reason} Its last words: {last_words or 'none'}",
+    )
 
 
 def _read(answer: dict[str, Any]) -> dict[str, Any]:
     error = answer.get("error")
     if error is None:
         return answer["result"]
-    raise error_classes().get(error["code"], InternalError)(error["message"], hint=error["hint"])
+    raise error_classes().get(error["code"], InternalError)(error["message"], hint=error["hint"], **error["context"])
+
+
+def error_record(error: TurnoutError) -> dict[str, Any]:
+    """Returns the record by which an exception leaves a child process."""
+    context = json.loads(json.dumps(error.context, default=str))
+    return {"code": error.code, "message": error.message, "hint": error.hint, "context": context}

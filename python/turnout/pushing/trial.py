@@ -4,8 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from turnout.arrays import inputs_to_wire
 from turnout.flavors.resolve import resolve_artifact
 from turnout.loaded import LoadedModel
+from turnout.rows import arrange_rows
+from turnout.samples import Sample
 from turnout.types import Signature
 
 
@@ -41,15 +44,24 @@ class Trial:
         return cls(signatures, record["mergeable"], record["merge_reason"], record["row_us"])
 
 
-def try_out(path: Path, signatures: tuple[Signature, ...]) -> Trial:
+def try_out(path: Path, signatures: tuple[Signature, ...], sample: Sample | None) -> Trial:
     """Loads and runs what lies in a folder, or one file.
 
+    Args:
+        path: the folder or file.
+        signatures: what it answers to; empty leaves it to the engine.
+        sample: rows that the default signature has to answer; None leaves it to the rows of the warm-up.
+
     Raises:
-        TurnoutError: the engine refuses it.
+        InvalidInputError: the sample does not fit the default signature.
+        TurnoutError: the engine refuses the artifact, or fails on the sample.
     """
     artifact = replace(resolve_artifact(path, None), signatures=signatures)
     loaded = LoadedModel("candidate", 1, artifact)
     try:
+        if sample is not None:
+            signature = loaded.signatures[0]
+            loaded.predict(signature.name, inputs_to_wire(arrange_rows(sample, signature), signature))
         facts = loaded.facts
         return Trial(loaded.signatures, facts["mergeable"], facts["merge_reason"], facts["row_us"])
     finally:
