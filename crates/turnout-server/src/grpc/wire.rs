@@ -22,9 +22,10 @@ mod tests;
 pub(crate) use dtype::data_type_number;
 pub use error::WireError;
 pub(crate) use model_spec::{ModelSpecView, VersionField};
-pub use predict_request::encode_predict_request;
 pub(crate) use predict_request::{NamedTensors, PredictRequestView};
-pub use predict_response::decode_predict_response;
-pub(crate) use predict_response::{Answer, encode_predict_response};
+pub use predict_request::{
+    PredictRequest, RequestedVersion, decode_predict_request, encode_predict_request,
+};
+pub use predict_response::{Answer, decode_predict_response, encode_predict_response};
 pub(crate) use tensor_view::{Limit, TensorView};
 pub use tensor_writer::{TensorContent, TensorParts};

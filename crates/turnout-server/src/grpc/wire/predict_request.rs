@@ -1,18 +1,19 @@
 //! `tensorflow.serving.PredictRequest`: read by the server, written by the client.
 
+use bytes::Bytes;
 use smallvec::SmallVec;
-use turnout_core::Result;
+use turnout_core::{Result, Tensor};
 
 use super::WireError;
 use super::fields::{map_entry, predict};
 use super::model_spec::{ModelSpecView, VersionField};
 use super::reader::{Reader, Value, text};
-use super::tensor_view::TensorView;
+use super::tensor_view::{Limit, TensorView};
 use super::tensor_writer::TensorParts;
 use super::writer::{bytes_len, put_bytes_head};
 
 /// Entries of one map or list; a view takes about 200 bytes where two on the wire may be enough.
-pub(super) const MAX_ENTRIES: usize = 1 << 16;
+const MAX_ENTRIES: usize = 1 << 16;
 
 /// A request that borrows from its message.
 #[derive(Debug, Default)]
@@ -48,7 +49,71 @@ impl<'a> PredictRequestView<'a> {
     }
 }
 
-fn push<A: smallvec::Array>(entries: &mut SmallVec<A>, entry: A::Item) -> Result<(), WireError> {
+/// A request that owns what it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictRequest {
+    pub model: String,
+    pub version: RequestedVersion,
+    /// Empty for the default one.
+    pub signature: String,
+    /// Sorted by name.
+    pub inputs: Vec<(String, Tensor)>,
+    pub output_filter: Vec<String>,
+}
+
+/// Which version a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestedVersion {
+    Default,
+    Number(i64),
+    Label(String),
+}
+
+/// Parses a request whose signature is not known. The door itself reads requests by their signature and copies less.
+///
+/// # Errors
+/// `malformed_request` when it is not protobuf, `invalid_input` when a tensor is not whole, `request_too_large` when the
+/// tensors would take more than `limit_bytes` of memory.
+pub fn decode_predict_request(message: &Bytes, limit_bytes: usize) -> Result<PredictRequest> {
+    let view = PredictRequestView::read(message)?;
+    let spec = view.model_spec.unwrap_or_default();
+    Ok(PredictRequest {
+        model: spec.name.to_owned(),
+        version: match spec.version {
+            VersionField::None => RequestedVersion::Default,
+            VersionField::Number(number) => RequestedVersion::Number(number),
+            VersionField::Label(label) => RequestedVersion::Label(label.to_owned()),
+        },
+        signature: spec.signature_name.to_owned(),
+        inputs: to_tensors(&view.inputs, message, limit_bytes)?,
+        output_filter: view
+            .output_filter
+            .iter()
+            .map(|&alias| alias.to_owned())
+            .collect(),
+    })
+}
+
+/// All tensors of a map, within one limit.
+pub(super) fn to_tensors(
+    views: &NamedTensors<'_>,
+    message: &Bytes,
+    limit_bytes: usize,
+) -> Result<Vec<(String, Tensor)>> {
+    let mut limit = Limit::of_caller(limit_bytes);
+    let mut tensors = Vec::with_capacity(views.len());
+    for (name, view) in views {
+        let tensor = view.to_tensor(name, message, limit)?;
+        limit = limit.less(&tensor);
+        tensors.push(((*name).to_owned(), tensor));
+    }
+    Ok(tensors)
+}
+
+pub(super) fn push<A: smallvec::Array>(
+    entries: &mut SmallVec<A>,
+    entry: A::Item,
+) -> Result<(), WireError> {
     if entries.len() == MAX_ENTRIES {
         return Err(WireError::TooManyEntries);
     }
@@ -71,7 +136,7 @@ pub(super) fn tensor_entry(entry: &[u8]) -> Result<(&str, TensorView<'_>), WireE
 }
 
 /// The last entry of a key counts. Sorting keeps hostile requests of many entries cheap.
-fn keep_last_of_each_name(inputs: &mut NamedTensors<'_>) {
+pub(super) fn keep_last_of_each_name(inputs: &mut NamedTensors<'_>) {
     if inputs.len() < 2 {
         return;
     }

@@ -6,24 +6,25 @@ use turnout_core::{Result, Tensor};
 use super::WireError;
 use super::fields::predict;
 use super::model_spec::{ModelSpecView, VersionField};
-use super::predict_request::{MAX_ENTRIES, entry_len, put_entry_head, tensor_entry};
+use super::predict_request::{
+    NamedTensors, entry_len, keep_last_of_each_name, push, put_entry_head, tensor_entry, to_tensors,
+};
 use super::reader::{Reader, Value};
-use super::tensor_view::Limit;
 use super::tensor_writer::TypedTensor;
 use super::writer::{bytes_len, put_bytes_head};
 
 /// What a response says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer<'a> {
-    pub(crate) model: &'a str,
-    pub(crate) version: u64,
-    pub(crate) signature: &'a str,
-    pub(crate) outputs: &'a [(&'a str, &'a Tensor)],
+pub struct Answer<'a> {
+    pub model: &'a str,
+    pub version: u64,
+    pub signature: &'a str,
+    pub outputs: &'a [(&'a str, &'a Tensor)],
 }
 
 /// Serializes a response behind `head_bytes` zero bytes, which the caller fills in. Values go into typed fields, which
 /// clients of TensorFlow Serving read directly.
-pub(crate) fn encode_predict_response(answer: &Answer<'_>, head_bytes: usize) -> Vec<u8> {
+pub fn encode_predict_response(answer: &Answer<'_>, head_bytes: usize) -> Vec<u8> {
     let spec = ModelSpecView {
         name: answer.model,
         version: VersionField::Number(answer.version.cast_signed()),
@@ -59,34 +60,19 @@ pub fn decode_predict_response(
     message: &Bytes,
     limit_bytes: usize,
 ) -> Result<(i64, Vec<(String, Tensor)>)> {
-    let (mut version, mut outputs) = (0, Vec::new());
-    let mut limit = Limit {
-        bytes: limit_bytes,
-        setting: "limit_bytes",
-    };
+    let (mut version, mut views) = (0, NamedTensors::new());
     let mut reader = Reader::new(message);
     while let Some((number, value)) = reader.field()? {
         match (number, value) {
-            (predict::OUTPUTS, Value::Bytes(_)) if outputs.len() == MAX_ENTRIES => {
-                return Err(WireError::TooManyEntries.into());
-            }
-            (predict::OUTPUTS, Value::Bytes(entry)) => {
-                let (name, tensor) = tensor_entry(entry)?;
-                let tensor = tensor.to_tensor(name, message, limit)?;
-                limit = limit.less(&tensor);
-                outputs.push((name.to_owned(), tensor));
-            }
+            (predict::OUTPUTS, Value::Bytes(entry)) => push(&mut views, tensor_entry(entry)?)?,
             (predict::RESPONSE_MODEL_SPEC, Value::Bytes(bytes)) => {
                 version = version_of(bytes, version)?;
             }
             _ => {}
         }
     }
-    // The last entry of a name counts, as in every map of protobuf.
-    outputs.reverse();
-    outputs.sort_by(|left: &(String, Tensor), right| left.0.cmp(&right.0));
-    outputs.dedup_by(|later, first| later.0 == first.0);
-    Ok((version, outputs))
+    keep_last_of_each_name(&mut views);
+    Ok((version, to_tensors(&views, message, limit_bytes)?))
 }
 
 fn version_of(message: &[u8], former: i64) -> Result<i64, WireError> {

@@ -35,6 +35,14 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    /// A limit that a caller of the codec passed in.
+    pub(crate) fn of_caller(bytes: usize) -> Self {
+        Self {
+            bytes,
+            setting: "limit_bytes",
+        }
+    }
+
     /// What is left beside `tensor`.
     pub(crate) fn less(self, tensor: &Tensor) -> Self {
         let bytes = self.bytes.saturating_sub(tensor.values().size_bytes());

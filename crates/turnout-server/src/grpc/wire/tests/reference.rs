@@ -1,12 +1,50 @@
 //! The slow oracle: the same messages as prost structs, and TensorFlow's rules spelled out element by element.
 
+//!
+//! It shares nothing with the codec, not even the numbers. The fuzz target `protobuf_decode` includes this file too.
+
 use std::collections::BTreeMap;
 
-use prost::Message;
+use prost::{Message, Oneof};
 use turnout_core::{DType, Shape, Tensor, Values};
 
-use crate::grpc::wire::dtype::dtype_from_number;
-use crate::grpc::wire::messages::{ModelSpec, TensorShape};
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ModelSpec {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(oneof = "VersionChoice", tags = "2, 4")]
+    pub(super) version_choice: Option<VersionChoice>,
+    #[prost(string, tag = "3")]
+    pub(super) signature_name: String,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum VersionChoice {
+    #[prost(message, tag = "2")]
+    Version(Int64Value),
+    #[prost(string, tag = "4")]
+    VersionLabel(String),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Int64Value {
+    #[prost(int64, tag = "1")]
+    pub(super) value: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorShape {
+    #[prost(message, repeated, tag = "2")]
+    pub(super) dim: Vec<Dim>,
+    #[prost(bool, tag = "3")]
+    pub(super) unknown_rank: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Dim {
+    #[prost(int64, tag = "1")]
+    pub(super) size: i64,
+}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TensorProto {
@@ -44,18 +82,33 @@ pub(super) struct TensorProto {
 pub(super) struct PredictRequest {
     #[prost(message, optional, tag = "1")]
     pub(super) model_spec: Option<ModelSpec>,
-    #[prost(btree_map = "string, message", tag = "2")]
-    pub(super) inputs: BTreeMap<String, TensorProto>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) inputs: Vec<Entry>,
     #[prost(string, repeated, tag = "3")]
     pub(super) output_filter: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct PredictResponse {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub(super) outputs: BTreeMap<String, TensorProto>,
+    #[prost(message, repeated, tag = "1")]
+    pub(super) outputs: Vec<Entry>,
     #[prost(message, optional, tag = "2")]
     pub(super) model_spec: Option<ModelSpec>,
+}
+
+/// An entry of a map, as the wire has it: prost's own maps take fields of the wrong wire type.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Entry {
+    #[prost(string, tag = "1")]
+    pub(super) key: String,
+    #[prost(message, optional, tag = "2")]
+    pub(super) value: Option<TensorProto>,
+}
+
+/// The last entry of a key counts.
+pub(super) fn map(entries: &[Entry]) -> BTreeMap<String, TensorProto> {
+    let pair = |entry: &Entry| (entry.key.clone(), entry.value.clone().unwrap_or_default());
+    entries.iter().map(pair).collect()
 }
 
 /// The most elements that the oracle makes.
@@ -63,7 +116,7 @@ pub(super) const MAX_ELEMENTS: usize = 4096;
 
 /// The tensor of `proto`; None where TensorFlow reports a parsing error, or beyond [`MAX_ELEMENTS`].
 pub(super) fn tensor(proto: &TensorProto) -> Option<Tensor> {
-    let dtype = dtype_from_number(proto.dtype)?;
+    let dtype = data_type(proto.dtype)?;
     let shape = proto.tensor_shape.clone().unwrap_or_default();
     if shape.unknown_rank || shape.dim.len() > 8 {
         return None;
@@ -85,6 +138,41 @@ pub(super) fn tensor(proto: &TensorProto) -> Option<Tensor> {
         content(proto, dtype, count)?
     };
     Tensor::new(shape, values).ok()
+}
+
+fn data_type(number: i32) -> Option<DType> {
+    let numbers = [
+        (DType::Float32, 1),
+        (DType::Float64, 2),
+        (DType::Int32, 3),
+        (DType::Uint8, 4),
+        (DType::Int16, 5),
+        (DType::Int8, 6),
+        (DType::String, 7),
+        (DType::Complex64, 8),
+        (DType::Int64, 9),
+        (DType::Bool, 10),
+        (DType::Bfloat16, 14),
+        (DType::Uint16, 17),
+        (DType::Complex128, 18),
+        (DType::Float16, 19),
+        (DType::Uint32, 22),
+        (DType::Uint64, 23),
+    ];
+    let found = numbers.into_iter().find(|(_, other)| *other == number);
+    found.map(|(dtype, _)| dtype)
+}
+
+/// Equal to the last bit, NaN and all.
+pub(super) fn same(left: &Tensor, right: &Tensor) -> bool {
+    let same_strings = match (left.values(), right.values()) {
+        (Values::String(left), Values::String(right)) => left == right,
+        _ => true,
+    };
+    same_strings
+        && left.shape() == right.shape()
+        && left.dtype() == right.dtype()
+        && left.values().as_bytes() == right.values().as_bytes()
 }
 
 fn content(proto: &TensorProto, dtype: DType, count: usize) -> Option<Values> {
@@ -112,17 +200,19 @@ fn content(proto: &TensorProto, dtype: DType, count: usize) -> Option<Values> {
 fn typed(proto: &TensorProto, dtype: DType, count: usize) -> Values {
     match dtype {
         DType::Bool => Values::Bool(fill(&proto.bool_val, count)),
-        DType::Int8 => Values::Int8(fill(&map(&proto.int_val, |value| value as i8), count)),
-        DType::Int16 => Values::Int16(fill(&map(&proto.int_val, |value| value as i16), count)),
+        DType::Int8 => Values::Int8(fill(&each(&proto.int_val, |value| value as i8), count)),
+        DType::Int16 => Values::Int16(fill(&each(&proto.int_val, |value| value as i16), count)),
         DType::Int32 => Values::Int32(fill(&proto.int_val, count)),
         DType::Int64 => Values::Int64(fill(&proto.int64_val, count)),
-        DType::Uint8 => Values::Uint8(fill(&map(&proto.int_val, |value| value as u8), count)),
-        DType::Uint16 => Values::Uint16(fill(&map(&proto.int_val, |value| value as u16), count)),
+        DType::Uint8 => Values::Uint8(fill(&each(&proto.int_val, |value| value as u8), count)),
+        DType::Uint16 => Values::Uint16(fill(&each(&proto.int_val, |value| value as u16), count)),
         DType::Uint32 => Values::Uint32(fill(&proto.uint32_val, count)),
         DType::Uint64 => Values::Uint64(fill(&proto.uint64_val, count)),
-        DType::Float16 => Values::Float16(fill(&map(&proto.half_val, |value| value as u16), count)),
+        DType::Float16 => {
+            Values::Float16(fill(&each(&proto.half_val, |value| value as u16), count))
+        }
         DType::Bfloat16 => {
-            Values::Bfloat16(fill(&map(&proto.half_val, |value| value as u16), count))
+            Values::Bfloat16(fill(&each(&proto.half_val, |value| value as u16), count))
         }
         DType::Float32 => Values::Float32(fill(&proto.float_val, count)),
         DType::Float64 => Values::Float64(fill(&proto.double_val, count)),
@@ -132,7 +222,7 @@ fn typed(proto: &TensorProto, dtype: DType, count: usize) -> Values {
     }
 }
 
-fn map<T: Copy, U>(values: &[T], convert: impl Fn(T) -> U) -> Vec<U> {
+fn each<T: Copy, U>(values: &[T], convert: impl Fn(T) -> U) -> Vec<U> {
     values.iter().map(|value| convert(*value)).collect()
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use prost::Message;
 use turnout_core::{DType, Shape, Tensor, Values};
 
-use super::reference::{self, PredictRequest, PredictResponse, TensorProto};
+use super::reference::{self, Entry, PredictRequest, PredictResponse, TensorProto, same};
 use crate::grpc::wire::writer::{WireType, put_bytes, put_key, put_varint_field};
 use crate::grpc::wire::{
     Answer, Limit, PredictRequestView, TensorContent, TensorParts, TensorView, VersionField,
@@ -19,20 +19,6 @@ fn limit(bytes: usize) -> Limit {
         bytes,
         setting: "limit",
     }
-}
-
-fn same(left: &Tensor, right: &Tensor) -> bool {
-    let strings = |tensor: &Tensor| {
-        if let Values::String(strings) = tensor.values() {
-            Some(strings.clone())
-        } else {
-            None
-        }
-    };
-    left.shape() == right.shape()
-        && left.dtype() == right.dtype()
-        && left.values().as_bytes() == right.values().as_bytes()
-        && strings(left) == strings(right)
 }
 
 fn dtypes() -> impl Strategy<Value = DType> {
@@ -141,8 +127,8 @@ proptest! {
         prop_assert_eq!(framed.capacity(), framed.len(), "sized exactly");
         let message = Bytes::from(framed).slice(5..);
         let proto = PredictResponse::decode(message.clone()).expect("valid");
-        prop_assert_eq!(proto.outputs.len(), outputs.len());
-        for (name, proto) in &proto.outputs {
+        prop_assert_eq!(reference::map(&proto.outputs).len(), outputs.len());
+        for (name, proto) in &reference::map(&proto.outputs) {
             prop_assert!(proto.tensor_content.is_empty());
             prop_assert!(same(&reference::tensor(proto).expect("valid"), &outputs[name]));
         }
@@ -175,10 +161,11 @@ proptest! {
         prop_assert_eq!(spec.version, version.map_or(VersionField::None, VersionField::Number));
         prop_assert_eq!(view.inputs.len(), inputs.len());
         let proto = PredictRequest::decode(message.clone()).expect("valid");
+        let protos = reference::map(&proto.inputs);
         for (name, tensor) in &view.inputs {
             let tensor = tensor.to_tensor(name, &message, limit(LIMIT_BYTES)).expect("whole");
             prop_assert!(same(&tensor, &inputs[*name]), "{:?}", tensor);
-            prop_assert!(same(&tensor, &reference::tensor(&proto.inputs[*name]).expect("valid")));
+            prop_assert!(same(&tensor, &reference::tensor(&protos[*name]).expect("valid")));
         }
     }
 
@@ -203,7 +190,10 @@ fn repeated_map_keys_and_filters_follow_protobuf() {
             ..TensorProto::default()
         };
         PredictRequest {
-            inputs: [("x".to_owned(), proto)].into(),
+            inputs: vec![Entry {
+                key: "x".to_owned(),
+                value: Some(proto),
+            }],
             ..PredictRequest::default()
         }
         .encode_to_vec()

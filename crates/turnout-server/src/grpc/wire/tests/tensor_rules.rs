@@ -4,15 +4,11 @@ use bytes::Bytes;
 use prost::Message;
 use turnout_core::{ErrorCode, Shape, Tensor, Values};
 
-use super::reference::TensorProto;
-use crate::grpc::wire::messages::{Dim, TensorShape};
+use super::reference::{Dim, TensorProto, TensorShape};
 use crate::grpc::wire::{Limit, TensorView};
 
 fn proto(data_type: i32, shape: &[i64]) -> TensorProto {
-    let dim = |size: &i64| Dim {
-        size: *size,
-        name: String::new(),
-    };
+    let dim = |size: &i64| Dim { size: *size };
     TensorProto {
         dtype: data_type,
         tensor_shape: Some(TensorShape {
