@@ -38,7 +38,7 @@ fn read_named(cursor: &mut Cursor<'_>, signature: &Signature) -> Parse<Vec<Tenso
         let input = signature.inputs.iter().position(|spec| name.is(&spec.name));
         match input.filter(|input| tensors[*input].is_none()) {
             Some(input) => {
-                tensors[input] = Some(read_input(cursor, &signature.inputs[input], share)?)
+                tensors[input] = Some(read_input(cursor, &signature.inputs[input], share)?);
             }
             None => cursor.skip_value()?,
         }
