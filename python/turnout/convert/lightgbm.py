@@ -90,7 +90,7 @@ def _wrapper_subject(model: Any) -> Subject:
     layout = _layout(record, read.width)
 
     def ask(method: str, table: Table) -> NDArray[Any]:
-        return np.asarray(getattr(model, method)(_frame(table) if layout.named else table.matrix()))
+        return np.asarray(getattr(model, method)(table.frame() if layout.named else table.matrix()))
 
     name = type(model).__name__
     if read.classes is None:
@@ -124,10 +124,6 @@ def _subject(
         gap=gap,
         versions=versions(["lightgbm", "onnx"]),
     )
-
-
-def _frame(table: Table) -> Any:
-    return require("pandas", "lightgbm").DataFrame(table.by_name())
 
 
 def _layout(record: Mapping[str, Any], width: int) -> Layout:

@@ -77,7 +77,7 @@ def _heads(model: Any, layout: Layout) -> tuple[Head, ...]:
     """Returns what the model answers; `hasattr` asks it, since pipelines offer what their last step does."""
 
     def ask(method: str, table: Table) -> NDArray[Any]:
-        return np.asarray(getattr(model, method)(_frame(table) if layout.named else table.matrix()))
+        return np.asarray(getattr(model, method)(table.frame() if layout.named else table.matrix()))
 
     methods = [method for method in _METHODS if hasattr(model, method)]
     if isinstance(getattr(model, "classes_", None), list):
@@ -107,10 +107,6 @@ def _gap(model: Any, heads: Sequence[Head], table: Table) -> NDArray[np.float64]
     return np.minimum.reduce(
         [gap_of(-head.answer(table) if head.method == "transform" else head.answer(table)) for head in heads]
     )
-
-
-def _frame(table: Table) -> Any:
-    return require("pandas", "sklearn").DataFrame(table.by_name())
 
 
 def _boosted_library(final: Any) -> list[str]:

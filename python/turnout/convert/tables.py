@@ -1,5 +1,6 @@
 """Rows of input as a framework takes them, in their own element types, and as the wire carries them."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, cast
@@ -7,7 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from turnout.errors import InvalidInputError
+from turnout.errors import InvalidInputError, RuntimeMissingError
 from turnout.samples import Sample, row_count
 
 MATRIX_INPUT = "x"
@@ -78,6 +79,19 @@ class Table:
     def by_name(self) -> dict[str, NDArray[Any]]:
         """Returns the columns by name."""
         return {column.name: value for column, value in zip(self.layout.columns, self.values, strict=True)}
+
+    def frame(self) -> Any:
+        """Returns the columns as a pandas data frame, which models of named columns ask for.
+
+        Raises:
+            RuntimeMissingError: pandas is not installed.
+        """
+        try:
+            pandas: Any = importlib.import_module("pandas")
+        except ImportError as error:
+            message = "the model was fitted on a data frame, and asking it needs pandas, which is not installed"
+            raise RuntimeMissingError(message, hint="pip install pandas") from error
+        return pandas.DataFrame(self.by_name())
 
     def wire(self) -> dict[str, NDArray[Any]]:
         """Returns the inputs as a request would carry them: float32 and text, by the names that clients use."""

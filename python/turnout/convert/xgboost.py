@@ -115,7 +115,7 @@ def _wrapper_subject(model: Any) -> Subject:
     layout = _layout(record, read.width)
 
     def ask(method: Callable[[Any], Any], table: Table) -> NDArray[Any]:
-        return np.asarray(method(_frame(table) if layout.named else table.matrix()))
+        return np.asarray(method(table.frame() if layout.named else table.matrix()))
 
     name = type(model).__name__
     if read.classes is None:
@@ -142,10 +142,6 @@ def _subject(title: str, layout: Layout, heads: tuple[Head, ...], read: Boosted,
         gap=gap,
         versions=versions(["xgboost", "onnx"]),
     )
-
-
-def _frame(table: Table) -> Any:
-    return require("pandas", "xgboost").DataFrame(table.by_name())
 
 
 def _layout(record: Mapping[str, Any], width: int) -> Layout:
