@@ -1,5 +1,7 @@
 """The models that are measured: real ONNX, made here, so that anybody can make them again."""
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxmltools
 import onnxruntime
 import xgboost
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnxmltools.convert.common.data_types import FloatTensorType
 
+import turnout
 from tests.support.load import Body
 from tests.support.load_models import save_mlp
 
@@ -22,8 +23,6 @@ from tests.support.load_models import save_mlp
 _ONNX: Any = onnx
 _RUNTIME: Any = onnxruntime
 _XGBOOST: Any = xgboost
-_CONVERTERS: Any = onnxmltools
-_FLOATS: Any = FloatTensorType
 
 BODIES = 16
 TREES = 100
@@ -87,10 +86,9 @@ def _make_trees(file: Path) -> tuple[int, ...]:
     target = rows[:, 0] * rows[:, 1] + np.sin(rows[:, 2]) + rows[:, 3:].sum(axis=1) / 8
     model = _XGBOOST.XGBRegressor(n_estimators=TREES, max_depth=TREE_DEPTH, n_jobs=1, random_state=0)
     model.fit(rows, target)
-    converted = _CONVERTERS.convert_xgboost(
-        model, initial_types=[("x", _FLOATS([None, TREE_FEATURES]))], target_opset=15
-    )
-    _ONNX.save(converted, file)
+    with tempfile.TemporaryDirectory() as repository:
+        pushed = turnout.push(model, "trees", repository=repository, sample=rows)
+        shutil.copy(pushed.path / "model.onnx", file)
     return (TREE_FEATURES,)
 
 

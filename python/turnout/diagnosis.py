@@ -12,8 +12,8 @@ from turnout.runtimes import RUNTIMES, Runtime, find_library
 
 _CONVERTERS = (
     ("scikit-learn models", "sklearn", ("sklearn", "skl2onnx", "onnx")),
-    ("XGBoost models", "xgboost", ("xgboost", "onnxmltools", "onnx")),
-    ("LightGBM models", "lightgbm", ("lightgbm", "onnxmltools", "onnx")),
+    ("XGBoost models", "xgboost", ("xgboost", "onnx")),
+    ("LightGBM models", "lightgbm", ("lightgbm", "onnx")),
     ("Parquet files", "parquet", ("pyarrow",)),
 )
 """(what it is for, the extra that installs it, the modules that are needed)."""
