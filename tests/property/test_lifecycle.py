@@ -4,15 +4,23 @@ from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.lifecycle import World
+from tests.support.lifecycle import ROOT, World
 from turnout.errors import RuntimeMissingError, TurnoutError, UnavailableError
 from turnout.lifecycle.settings import ModelSettings
 from turnout.lifecycle.state import VersionState
 
 MODELS = ("a", "b")
 VERSIONS = (1, 2, 3, 4)
+
+DISTURBANCES = (
+    "model is removed",
+    "model is unreadable",
+    "root is unreadable",
+    "snapshots are refused",
+    "version is unresolvable",
+)
 
 SETTINGS = st.builds(
     ModelSettings,
@@ -35,7 +43,13 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.served: dict[str, int] = {}
-        self.was_ready = False
+
+    @initialize(first=SETTINGS, second=SETTINGS, versions=st.lists(st.tuples(names, numbers), max_size=4))
+    def begin(self, first: ModelSettings, second: ModelSettings, versions: list[tuple[str, int]]) -> None:
+        self.world.settings = dict(zip(MODELS, (first, second), strict=True))
+        for name, version in versions:
+            self.world.put(name, version)
+        self.world.settle()
 
     # The disk.
 
@@ -48,35 +62,47 @@ class Lives(RuleBasedStateMachine):
         if name in self.world.models and version in self.world.models[name].versions:
             self.world.remove(name, version)
 
-    @rule(name=names)
-    def remove_model(self, name: str) -> None:
-        self.world.models.pop(name, None)
-
     @rule(name=names, version=st.none() | numbers)
     def pin(self, name: str, version: int | None) -> None:
         if name in self.world.models:
             self.world.pin(name, version)
 
-    @rule(name=names)
-    def toggle_model(self, name: str) -> None:
-        if name in self.world.models:
-            self.world.models[name].readable = not self.world.models[name].readable
-
-    @rule()
-    def toggle_root(self) -> None:
-        self.world.root_readable = not self.world.root_readable
+    @rule(name=names, version=numbers)
+    def publish(self, name: str, version: int) -> None:
+        """What happens most: a version comes, and the server sees it and begins to load it."""
+        self.world.put(name, version)
+        self.world.look()
+        self.world.work()
 
     @rule(name=names, chosen=SETTINGS)
     def change_settings(self, name: str, chosen: ModelSettings) -> None:
         self.world.change_settings(name, chosen)
 
-    @rule(name=names, version=numbers)
-    def toggle_runtime(self, name: str, version: int) -> None:
-        from tests.support.lifecycle import ROOT
+    # Rare disturbances are one rule, so that they do not crowd out the rest.
 
-        path = ROOT / name / str(version)
-        if self.world.unresolvable.pop(path, None) is None:
-            self.world.unresolvable[path] = RuntimeMissingError("missing")
+    @rule(what=st.sampled_from(DISTURBANCES), name=names, version=numbers)
+    def disturb(self, what: str, name: str, version: int) -> None:
+        world, path = self.world, ROOT / name / str(version)
+        error: TurnoutError = UnavailableError("closed")
+        match what:
+            case "model is removed":
+                world.models.pop(name, None)
+            case "model is unreadable" if name in world.models:
+                world.models[name].readable = not world.models[name].readable
+            case "root is unreadable":
+                world.root_readable = not world.root_readable
+            case "snapshots are refused":
+                world.plane.refuse = error if world.plane.refuse is None else None
+            case "version is unresolvable" if world.unresolvable.pop(path, None) is None:
+                world.unresolvable[path] = RuntimeMissingError("missing")
+            case _:
+                pass
+
+    @rule()
+    def rest(self) -> None:
+        """Most of the time things go well, and what happens next happens to a server at rest."""
+        if self.world.plane.refuse is None:
+            self.world.settle()
 
     # What the reconciler is told.
 
@@ -111,24 +137,23 @@ class Lives(RuleBasedStateMachine):
         waiting = sorted(self.world.plane.draining | self.world.plane.cancelled)
         self.world.tell(self.world.plane.drained(data.draw(st.sampled_from(waiting))))
 
-    @rule()
-    def toggle_refusal(self) -> None:
-        error: TurnoutError = UnavailableError("closed")
-        self.world.plane.refuse = error if self.world.plane.refuse is None else None
-
     # What must hold.
 
     @invariant()
     def availability_first_leaves_no_gap(self) -> None:
         """A default goes without a successor only when its version left the repository, or memory comes first."""
         models = self.world.reconciler._models  # pyright: ignore[reportPrivateUsage]
-        served = {name: model.default for name, model in models.items() if model.default is not None}
+        safe = {name: model for name, model in models.items() if model.settings.swap == "availability_first"}
         for name, version in self.served.items():
-            model = models.get(name)
-            if model is None or name in served or model.settings.swap == "memory_first":
+            model = safe.get(name)
+            if model is None or model.default is not None:
                 continue
             assert not model.present or not model.versions[version].present, "the only one that served was dropped"
-        self.served = served
+        self.served = {name: model.default for name, model in safe.items() if model.default is not None}
+
+    @invariant()
+    def the_reconciler_met_no_bug(self) -> None:
+        assert not [problem for problem in self.world.status.problems if problem.topic == "bug"]
 
     @invariant()
     def what_serves_is_loaded(self) -> None:
