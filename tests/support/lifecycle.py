@@ -175,10 +175,10 @@ class World:
         self.looks_wanted = 0
         options = ManagerOptions(Path("/cache"), SETTLE_MS, 1000, "all" if ready == "all" else "any")
         self.events = EventLog(options.event_capacity, self.clock)
-        ports = Ports(self.plane.apply, self.resolve, self.settings_for, self.tasks.append, self.rescan)
-        self.reconciler = Reconciler(
-            [self.source, *sources], ports, options, Path("/copies"), self.journal, self.events, self.clock
+        ports = Ports(
+            self.plane.apply, self.resolve, self.settings_for, self.tasks.append, self.rescan, Path("/copies")
         )
+        self.reconciler = Reconciler([self.source, *sources], ports, options, self.journal, self.events, self.clock)
         self.reconciler.recover()
         self.status: Status = self.reconciler.step()
 

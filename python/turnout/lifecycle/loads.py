@@ -13,6 +13,7 @@ from turnout.lifecycle.ports import Fact, Ports, Prepared
 from turnout.lifecycle.records import Fault, LoadedFacts, ModelRecord, Servable, VersionRecord
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.state import VersionState
+from turnout.lifecycle.suspects import Suspects
 from turnout.lifecycle.tasks import prepare
 from turnout.types import Signature
 
@@ -30,10 +31,19 @@ class _Load:
 class Loads:
     """Everything that is loaded, being loaded or being unloaded. Used by the reconciler's thread alone."""
 
-    def __init__(self, ports: Ports, options: ManagerOptions, journal: Journal, events: EventLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        options: ManagerOptions,
+        journal: Journal,
+        suspects: Suspects,
+        events: EventLog,
+        clock: Clock,
+    ) -> None:
         self._ports = ports
         self._options = options
         self._journal = journal
+        self._suspects = suspects
         self._events = events
         self._clock = clock
         self._next_id = 1
@@ -145,7 +155,10 @@ class Loads:
             self._drop(record, record.current)
         record.current, record.loading = servable, None
         record.fault, record.failures, record.failed_fingerprint = None, 0, None
-        record.suspicion = record.refused_settings = record.reload_fault = None
+        record.refused_settings = record.reload_fault = None
+        if record.suspicion is not None:
+            self._suspects.acquit(record.suspicion)
+            record.suspicion = None
         self._note_end(record, servable, loaded=True)
         took = f"{fields['load_ms']} ms to load, {fields['warmup_ms']} ms to warm up"
         self._events.add(EventKind.LOADED, record.model, record.version, servable.id, took)

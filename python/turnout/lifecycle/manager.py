@@ -84,8 +84,8 @@ class Manager:
         self._pool = WorkerPool(WORKERS)
         watch = WatchOptions(options.watch, options.poll_interval_ms, options.rescan_interval_ms)
         self._looks = {source: SourceLooks(source, watch, clock, self._deliver) for source in sources}
-        ports = Ports(data_plane.apply, resolve, settings_for, self._submit, self._rescan)
-        self._reconciler = Reconciler(sources, ports, options, self._copies, self._journal, self._events, clock)
+        ports = Ports(data_plane.apply, resolve, settings_for, self._submit, self._rescan, self._copies)
+        self._reconciler = Reconciler(sources, ports, options, self._journal, self._events, clock)
         self._clock = clock
         self._status_changed = threading.Condition()
         self._status = Status(ready=False, reason="not started", models={}, problems=(), settled=False)

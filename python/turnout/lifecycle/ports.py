@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from turnout.errors import TurnoutError
@@ -122,6 +123,7 @@ class Ports:
         settings_for: reads a model's settings; called within `submit`.
         submit: does slow work elsewhere; what it returns comes back as a message.
         rescan: asks for another look at some models of a source.
+        copies: folder for private copies of artifacts, of this reconciler alone.
     """
 
     apply: Callable[[str], None]
@@ -129,3 +131,4 @@ class Ports:
     settings_for: SettingsFor
     submit: Callable[[Callable[[], Message]], None]
     rescan: Callable[[Source, Scope], None]
+    copies: Path

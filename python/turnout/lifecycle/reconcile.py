@@ -6,12 +6,11 @@ No threads, no clock of its own and no input or output but through the ports, so
 import json
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 
 from turnout.errors import InternalError, QuarantinedError, RepositoryError, TurnoutError
 from turnout.lifecycle.complaints import model_problems, quarantine_fault
 from turnout.lifecycle.events import Clock, EventKind, EventLog
-from turnout.lifecycle.journal import Journal, Suspicion
+from turnout.lifecycle.journal import Journal
 from turnout.lifecycle.loads import Loads
 from turnout.lifecycle.policy import Action, Load, Reload, Retire, Serve, Unload, decide, wanted_versions
 from turnout.lifecycle.ports import Configured, Fact, Hashed, Message, Ports, Prepared, Scanned
@@ -23,6 +22,7 @@ from turnout.lifecycle.snapshot import build_snapshot
 from turnout.lifecycle.sources import SourceStates
 from turnout.lifecycle.state import VersionState
 from turnout.lifecycle.status import Status
+from turnout.lifecycle.suspects import Suspects
 from turnout.lifecycle.tasks import hash_files, read_settings
 from turnout.lifecycle.view import build_status, is_pending, model_readiness, model_view
 from turnout.repository.layout import Source
@@ -54,7 +54,6 @@ class Reconciler:
         sources: Iterable[Source],
         ports: Ports,
         options: ManagerOptions,
-        copies: Path,
         journal: Journal,
         events: EventLog,
         clock: Clock,
@@ -65,23 +64,21 @@ class Reconciler:
             sources: where models come from.
             ports: the world.
             options: how to work.
-            copies: folder for private copies of artifacts; of this reconciler alone.
             journal: the loads under way, on disk.
             events: what happens is added here.
             clock: the clocks.
         """
         self._ports = ports
         self._options = options
-        self._copies = copies
         self._journal = journal
         self._events = events
         self._clock = clock
-        self._loads = Loads(ports, options, journal, events, clock)
+        self._problems = ProblemLog()
+        self._suspects = Suspects(journal, self._problems)
+        self._loads = Loads(ports, options, journal, self._suspects, events, clock)
         self._models: dict[str, ModelRecord] = {}
         self._dirty: set[str] = set()
-        self._problems = ProblemLog()
         self._sources = SourceStates(sources, self._problems, clock.monotonic_ms())
-        self._suspicions: dict[tuple[str, int, Path], Suspicion] = {}
         self._readiness = Readiness(ready=False, reason="looking for models")
         self._sequence = 0
         self._applied: dict[str, JsonValue] | None = None
@@ -89,12 +86,7 @@ class Reconciler:
 
     def recover(self) -> None:
         """Takes in what former processes left in the journal; called once, before the first message."""
-        try:
-            suspicions = self._journal.recover()
-        except OSError as error:
-            self._complain_about_journal(str(error))
-            return
-        self._suspicions = {(s.model, s.version, s.path): s for s in suspicions}
+        self._suspects.recover()
 
     def handle(self, message: Message) -> None:
         """Takes in one message; `step` acts on it."""
@@ -107,10 +99,10 @@ class Reconciler:
                 self._hashed(message)
             case Prepared():
                 self._touch(self._loads.prepared(message))
-                self._complain_about_journal(self._loads.journal_fault)
+                self._suspects.complain(self._loads.journal_fault)
             case Fact():
                 self._touch(self._loads.report(message))
-        self._touch_suspects()
+        self._dirty |= self._suspects.models()
 
     def reconfigure(self) -> None:
         """Reads the settings of all models anew, although no file changed."""
@@ -121,11 +113,8 @@ class Reconciler:
         """Forgets that a process died on a version; returns whether that was known."""
         model = self._models.get(name)
         record = None if model is None else model.versions.get(version)
-        if record is None or record.suspicion is None:
-            return False
-        self._forget_suspicion(record, record.suspicion)
         self._dirty.add(name)
-        return True
+        return record is not None and self._suspects.clear(record)
 
     def step(self) -> Status:
         """Does everything that can be done now and tells the data plane; returns what is so afterwards."""
@@ -227,15 +216,6 @@ class Reconciler:
         if record is not None:
             record.hashing = False
 
-    def _touch_suspects(self) -> None:
-        """Suspects wait for one another, so that any news may be news for all of them; usually there are none."""
-        for key, suspicion in list(self._suspicions.items()):
-            model = self._models.get(suspicion.model)
-            record = None if model is None else model.versions.get(suspicion.version)
-            if record is not None and record.suspicion is None:
-                del self._suspicions[key]
-            self._dirty.add(suspicion.model)
-
     def _touch(self, name: str | None) -> None:
         if name is not None:
             self._dirty.add(name)
@@ -279,7 +259,7 @@ class Reconciler:
                 record = model.versions[number] = VersionRecord(
                     model.name, number, settle_by_ms=now_ms + 2 * self._options.settle_ms + SETTLE_MARGIN_MS
                 )
-                record.suspicion = self._suspicions.get((model.name, number, observed.scanned.path))
+                record.suspicion = self._suspects.find(model.name, number, observed.scanned.path)
             record.observed = observed
         for number, record in model.versions.items():
             record.present = number in seen
@@ -289,7 +269,7 @@ class Reconciler:
         """Sets the error of a version that is not in memory to what its files say now."""
         fingerprint = None if record.observed is None else record.observed.fingerprint
         if record.suspicion is not None and record.suspicion.fingerprint != fingerprint:
-            self._forget_suspicion(record, record.suspicion)
+            self._suspects.clear(record)
         if record.failed_fingerprint != fingerprint:
             record.failures, record.failed_fingerprint, record.retry_at_ms = 0, None, 0
         if record.in_memory:
@@ -307,14 +287,6 @@ class Reconciler:
                 record.move(VersionState.START)
         if record.fault is not None and record.state is VersionState.START:
             record.move(VersionState.END)
-
-    def _forget_suspicion(self, record: VersionRecord, suspicion: Suspicion) -> None:
-        record.suspicion = None
-        self._suspicions.pop((suspicion.model, suspicion.version, suspicion.path), None)
-        try:
-            self._journal.clear(suspicion)
-        except OSError as error:
-            self._complain_about_journal(str(error))
 
     def _decide(self, model: ModelRecord, now_ms: int) -> None:
         for _ in range(MAX_STEPS):
@@ -378,14 +350,6 @@ class Reconciler:
             settled_ms = now_ms + self._options.settle_ms
         model.wake_ms = min([*retries, *([] if settled_ms is None else [settled_ms])], default=None)
 
-    def _complain_about_journal(self, fault: str) -> None:
-        problems: list[Problem] = []
-        if fault:
-            text = f"the journal of loads cannot be written: {fault}"
-            hint = "Loads go on, but a version that kills the server would be tried again."
-            problems = [Problem("", None, "journal", RepositoryError.code, text, hint)]
-        self._problems.replace("journal", problems)
-
     def _judge_readiness(self) -> None:
         models = [model_readiness(model) for model in self._models.values()]
         readiness = judge_readiness(models, self._options.ready, was_ready=self._readiness.ready)
@@ -398,7 +362,7 @@ class Reconciler:
         self._readiness = readiness
 
     def _apply(self, now_ms: int) -> None:
-        snapshot = build_snapshot(self._models.values(), self._readiness, self._copies)
+        snapshot = build_snapshot(self._models.values(), self._readiness, self._ports.copies)
         if snapshot != self._applied:
             if now_ms < self._apply_at_ms:
                 return
