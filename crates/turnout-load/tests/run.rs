@@ -128,6 +128,24 @@ fn an_open_loop_keeps_its_rate_and_phases_are_told_apart() {
 }
 
 #[test]
+fn an_open_loop_spares_nobody_who_falls_behind() {
+    let bodies =
+        json!([{"content": {"text": "slow"}, "expected": [{"version": 1, "values": [0.0]}]}]);
+    let mut group = group("rest", &servers::rest(), &bodies);
+    (group["connections"], group["depth"]) = (json!(1), json!(1));
+    let slow_us = 1e6 * servers::SLOW.as_secs_f64();
+    let closed = Run::start("slow", &plan(Some(0.5), &[group.clone()])).report();
+    let closed = &closed["groups"][0]["phases"][1]["latency_us"];
+    assert!(number(&closed["p50"]) >= slow_us);
+    assert!(number(&closed["p50"]) < 3.0 * slow_us, "{closed}");
+    // Four times as many as can be answered: the last one of half a second should have been sent long ago.
+    group["rate_per_s"] = json!(4.0 / servers::SLOW.as_secs_f64());
+    let open = Run::start("late", &plan(Some(0.5), &[group])).report();
+    let open = &open["groups"][0]["phases"][1]["latency_us"];
+    assert!(number(&open["max"]) > 10.0 * slow_us, "{open}");
+}
+
+#[test]
 fn wrong_answers_statuses_and_lost_connections_are_failures() {
     let cases = [
         ("wrong", "wrong_numbers"),

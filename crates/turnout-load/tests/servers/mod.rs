@@ -2,9 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response};
+
+/// What the stand-in takes for a slow request.
+pub(crate) const SLOW: Duration = Duration::from_millis(20);
 
 /// Starts the REST stand-in and returns its address.
 pub(crate) fn rest() -> String {
@@ -25,6 +29,10 @@ fn rest_connection(stream: TcpStream) {
         let (status, answer) = match body.as_str() {
             "drop" => return,
             "refuse" => ("503 Service Unavailable", r#"{"error": "no"}"#.to_owned()),
+            "slow" => {
+                std::thread::sleep(SLOW);
+                ("200 OK", r#"{"predictions": [0]}"#.to_owned())
+            }
             "wrong" => ("200 OK", r#"{"predictions": [2]}"#.to_owned()),
             number => (
                 "200 OK",
