@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -164,6 +165,14 @@ def test_methods_are_those_of_the_real_services(files: dict[str, Any]) -> None:
                 assert (ours.input_type, ours.output_type) == (theirs.input_type, theirs.output_type)
                 streaming = (ours.client_streaming, ours.server_streaming)
                 assert streaming == (theirs.client_streaming, theirs.server_streaming), ours.name
+
+
+def test_every_method_is_documented(files: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "concepts" / "grpc.md").read_text()
+    for file in files.values():
+        for service in file.service:
+            for method in service.method:
+                assert f"| `{file.package}.{service.name}/{method.name}` |" in page
 
 
 def test_both_versions_of_reflection_answer_alike(channel: Any) -> None:

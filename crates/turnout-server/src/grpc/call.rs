@@ -53,7 +53,8 @@ impl Method {
 /// A message with its prefix, ready to be sent.
 pub(crate) struct Reply {
     pub(crate) frame: Bytes,
-    /// Held until the frame is on its way.
+    /// Covers the frame while it is in memory.
+    #[expect(dead_code, reason = "it ends when it is dropped")]
     pub(crate) permit: Option<BytePermit>,
 }
 

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use turnout_core::snapshot::Settings;
 
-use super::liveness::{Heard, Judge, Listening, Since, Verdict};
+use super::liveness::{Judge, Listening, Since, Traffic, Verdict};
 use super::response::Blocks;
 use super::stream::{Door, Exchange};
 use crate::drain::Stage;
@@ -41,7 +41,7 @@ pub(crate) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     let settings = service.settings();
     let progress = Duration::from_millis(settings.header_timeout_ms);
     let idle = Duration::from_millis(settings.idle_timeout_ms);
-    let (stream, heard) = Listening::new(stream);
+    let (stream, traffic) = Listening::new(stream);
     let handshake = builder(settings).handshake(stream);
     // A peer that does not greet, or not in HTTP/2, is a lost connection.
     let Ok(Ok(mut connection)) = tokio::time::timeout(progress, handshake).await else {
@@ -57,7 +57,7 @@ pub(crate) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
             idle,
         }),
         requests: false,
-        heard,
+        traffic,
         judge: Judge::default(),
     };
     served.run().await;
@@ -99,7 +99,7 @@ struct Served<S> {
     ping: Option<PingPong>,
     /// Requests came since the timer rang last.
     requests: bool,
-    heard: Heard,
+    traffic: Rc<Traffic>,
     judge: Judge,
 }
 
@@ -143,7 +143,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
     fn judge(&mut self) -> ControlFlow<()> {
         let since = Since {
             requests: std::mem::take(&mut self.requests),
-            heard: self.heard.take(),
+            heard: self.traffic.take_heard(),
+            stuck: self.traffic.take_stuck(),
             streams: self.connection.has_streams(),
         };
         match self.judge.verdict(since) {

@@ -8,32 +8,50 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Set whenever bytes arrive.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Rc<Cell<bool>>);
+/// What went through a byte stream since the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    heard: Cell<bool>,
+    written: Cell<bool>,
+    /// The peer takes no more bytes at present.
+    blocked: Cell<bool>,
+}
 
-impl Heard {
+impl Traffic {
     /// Whether bytes have arrived since the last look.
-    pub(crate) fn take(&self) -> bool {
-        self.0.take()
+    pub(crate) fn take_heard(&self) -> bool {
+        self.heard.take()
+    }
+
+    /// Whether bytes wait to be written, and none was since the last look.
+    pub(crate) fn take_stuck(&self) -> bool {
+        let written = self.written.take();
+        self.blocked.get() && !written
+    }
+
+    fn note_write(&self, ready: bool) {
+        self.blocked.set(!ready);
+        if ready {
+            self.written.set(true);
+        }
     }
 }
 
-/// A byte stream that notes when it is heard from.
+/// A byte stream that notes what goes through it.
 #[derive(Debug)]
 pub(crate) struct Listening<S> {
     stream: S,
-    heard: Heard,
+    traffic: Rc<Traffic>,
 }
 
 impl<S> Listening<S> {
-    pub(crate) fn new(stream: S) -> (Self, Heard) {
-        let heard = Heard::default();
+    pub(crate) fn new(stream: S) -> (Self, Rc<Traffic>) {
+        let traffic = Rc::new(Traffic::default());
         let listening = Self {
             stream,
-            heard: heard.clone(),
+            traffic: Rc::clone(&traffic),
         };
-        (listening, heard)
+        (listening, traffic)
     }
 }
 
@@ -45,7 +63,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(task, buffer);
         if read.is_ready() {
-            self.heard.0.set(true);
+            self.traffic.heard.set(true);
         }
         read
     }
@@ -57,7 +75,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
         task: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(task, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(task, bytes);
+        self.traffic.note_write(written.is_ready());
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -73,7 +93,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
         task: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(task, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(task, slices);
+        self.traffic.note_write(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -89,15 +111,21 @@ pub(crate) enum Verdict {
     Ping,
     /// Without requests for long enough: say goodbye.
     Close,
-    /// Neither a ping nor a goodbye was answered.
+    /// A ping or a goodbye was not answered, or answers are not read.
     Drop,
 }
 
 /// What happened since the timer rang last.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on one another"
+)]
 pub(crate) struct Since {
     pub(crate) requests: bool,
     pub(crate) heard: bool,
+    /// Bytes wait to be written, and the peer took none.
+    pub(crate) stuck: bool,
     /// Streams are open now.
     pub(crate) streams: bool,
 }
@@ -112,7 +140,7 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn verdict(&mut self, since: Since) -> Verdict {
         let unanswered = std::mem::take(&mut self.pinged) && !since.heard;
-        if unanswered || self.closing && !since.streams {
+        if unanswered || since.stuck || self.closing && !since.streams {
             return Verdict::Drop;
         }
         if !since.streams && !since.requests {
@@ -136,6 +164,7 @@ mod tests {
         let since = |requests, heard, streams| Since {
             requests,
             heard,
+            stuck: false,
             streams,
         };
         let cases = [
@@ -173,6 +202,14 @@ mod tests {
                 vec![since(false, false, true), since(false, false, true)],
                 vec![Verdict::Ping, Verdict::Drop],
             ),
+            (
+                "answers are not read",
+                vec![Since {
+                    stuck: true,
+                    ..since(true, true, true)
+                }],
+                vec![Verdict::Drop],
+            ),
         ];
         for (name, events, expected) in cases {
             let mut judge = Judge::default();
@@ -182,5 +219,24 @@ mod tests {
                 .collect();
             assert_eq!(verdicts, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_stream_is_stuck_when_nothing_of_what_waits_is_taken() {
+        let (near, far) = tokio::io::duplex(4);
+        let (mut listening, traffic) = Listening::new(near);
+        let mut task = Context::from_waker(std::task::Waker::noop());
+        let mut write = || {
+            Pin::new(&mut listening)
+                .poll_write(&mut task, b"four")
+                .is_ready()
+        };
+        assert!(write() && !traffic.take_stuck(), "there was room");
+        assert!(!write() && traffic.take_stuck(), "there is none");
+        drop(far);
+        assert!(
+            write() && !traffic.take_stuck(),
+            "an error is an end to waiting"
+        );
     }
 }

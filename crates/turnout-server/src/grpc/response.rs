@@ -23,8 +23,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The catalogue's slug, for Turnout's own clients.
 const CODE: HeaderName = HeaderName::from_static("x-turnout-code");
 
-/// Frames up to this are handed to HTTP/2 whole; larger ones in pieces, as the client makes room.
-const UNHURRIED_BYTES: usize = 64 * 1024;
+/// Frames up to this are handed to HTTP/2 whole and without their permit: at most `max_streams` of them lie unsent. Larger
+/// ones go in pieces, as the client makes room, and keep their permit until the socket has taken the last.
+const UNHURRIED_BYTES: usize = 4 * 1024;
 
 /// Header blocks that every answer begins and ends with.
 pub(crate) struct Blocks {
@@ -75,14 +76,13 @@ impl Responder {
 
     /// Sends the one answer of a unary call.
     pub(crate) async fn reply(&mut self, reply: Reply, id: &RequestId) -> Result<(), Gone> {
-        let Reply { frame, permit } = reply;
         let mut messages = self.begin(id)?;
-        if frame.len() <= UNHURRIED_BYTES {
-            messages.send_at_once(frame)?;
+        if reply.frame.len() <= UNHURRIED_BYTES {
+            messages.send_at_once(reply.frame)?;
         } else {
+            let frame = Bytes::from_owner(Unsent(reply));
             Box::pin(messages.send(frame)).await?;
         }
-        drop(permit);
         messages.succeed()
     }
 
@@ -120,6 +120,15 @@ impl Responder {
         }
         self.respond.send_response(response, true)?;
         Ok(())
+    }
+}
+
+/// A frame whose permit ends with its last byte in memory.
+struct Unsent(Reply);
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.frame
     }
 }
 

@@ -44,15 +44,25 @@ impl Client {
         Self::over(here, server, windows).await
     }
 
-    /// A client whose bytes go through a pipe that falls silent at `silence`, without being closed.
-    pub(super) async fn through_silence(service: &Service, silence: Rc<Notify>) -> Self {
+    /// A client whose bytes go through a pipe that falls silent at `silence`, without being closed: both ways, or only
+    /// that of the answers.
+    pub(super) async fn through_silence(
+        service: &Service,
+        silence: Rc<Notify>,
+        answers_only: bool,
+    ) -> Self {
         let (here, mut near) = tokio::io::duplex(PIPE_BYTES);
         let (mut far, there) = tokio::io::duplex(PIPE_BYTES);
         let server = tokio::task::spawn_local(connection::serve(there, service.clone()));
         drop(tokio::task::spawn_local(async move {
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                () = silence.notified() => std::future::pending().await,
+                () = silence.notified() => {
+                    if answers_only {
+                        let _ = tokio::io::copy(&mut near, &mut far).await;
+                    }
+                    std::future::pending::<()>().await;
+                }
             }
         }));
         Self::over(here, server, Windows(1 << 24)).await

@@ -71,7 +71,7 @@ fn a_peer_that_is_silent_with_calls_open_is_dropped() {
     let (model, release) = gated();
     with(quick(), model, EXECUTOR_US, async move |service| {
         let silence = Rc::new(Notify::new());
-        let mut client = Client::through_silence(&service, Rc::clone(&silence)).await;
+        let mut client = Client::through_silence(&service, Rc::clone(&silence), false).await;
         let mut call = client.open(PREDICT, &[]).await;
         call.send(frame(&column(&[1.0])), true);
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -79,6 +79,31 @@ fn a_peer_that_is_silent_with_calls_open_is_dropped() {
         let ended = tokio::time::timeout(Duration::from_secs(5), client.server).await;
         ended.expect("dropped in time").expect("no panic");
         drop(release);
+    });
+}
+
+#[test]
+fn a_peer_that_asks_and_does_not_read_is_dropped() {
+    with(quick(), doubling(), INLINE_US, async |service| {
+        let silence = Rc::new(Notify::new());
+        let mut client = Client::through_silence(&service, Rc::clone(&silence), true).await;
+        assert_eq!(client.call(CHECK, b"").await.messages.len(), 1);
+        silence.notify_one();
+        let mut calls = Vec::new();
+        for _ in 0..8 {
+            let mut call = client.open(PREDICT, &[]).await;
+            call.send(frame(&column(&vec![1.0; 8_000])), true);
+            calls.push(call);
+        }
+        // One more call goes on sending, so that the peer is heard all the time.
+        let mut long = client.open(PREDICT, &[]).await;
+        let mut bytes = frame(&[0; 1_000]);
+        let begun = Instant::now();
+        while !client.server.is_finished() && !bytes.is_empty() {
+            long.send(bytes.split_to(1), false);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2), "dropped in time");
     });
 }
 
