@@ -75,12 +75,10 @@ def _rule(thresholds: NDArray[np.float64], source: Source, ensemble: Ensemble) -
     if source.fill is not None:
         fill = np.full(len(thresholds), source.fill)
         fill_passes = _passes(fill, thresholds, ensemble.comparison, single=ensemble.single)
-    return _Rule(
-        thresholds,
-        thresholds if source.is_plain else source.undo(thresholds),
-        wire_thresholds(thresholds, source, ensemble.comparison, single=ensemble.single),
-        fill_passes,
-    )
+    # An infinite threshold tells missing values from all others; it is the same everywhere.
+    wire, finite = thresholds.astype(np.float32), np.isfinite(thresholds)
+    wire[finite] = wire_thresholds(thresholds[finite], source, ensemble.comparison, single=ensemble.single)
+    return _Rule(thresholds, thresholds if source.is_plain else source.undo(thresholds), wire, fill_passes)
 
 
 def _fold_tree(tree: Tree, sources: Sequence[Source], rules: Mapping[int, _Rule]) -> Tree:

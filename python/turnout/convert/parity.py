@@ -63,12 +63,13 @@ def compare(
     if kind is Kind.LABELS:
         return _compare_labels(expected, got, gap)
     expected, got = expected.astype(np.float64), got.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        difference = np.where(_same(expected, got), 0.0, np.abs(expected - got))
-    difference = np.nan_to_num(difference, nan=np.inf, posinf=np.inf)
-    tolerance = _tolerance(kind, expected)
+    comparable = np.isfinite(expected) & np.isfinite(got)
+    # What is no number is either the same in both, or further apart than any tolerance.
+    apart = np.where((expected == got) | (np.isnan(expected) & np.isnan(got)), 0.0, np.inf)
     with np.errstate(invalid="ignore", divide="ignore"):
-        excess = np.where(difference == 0.0, 0.0, difference / tolerance)
+        difference = np.where(comparable, np.abs(expected - got), apart)
+        excess = np.where(comparable & (difference > 0.0), difference / _tolerance(kind, expected), apart)
+    excess = np.where(difference == 0.0, 0.0, excess)
     by_row = excess.reshape(rows, -1).max(axis=1, initial=0.0)
     return Comparison(rows, by_row > 1.0, 0, float(difference.max(initial=0.0)), int(by_row.argmax()))
 
@@ -80,10 +81,6 @@ def _compare_labels(expected: NDArray[Any], got: NDArray[Any], gap: NDArray[np.f
     off = differs & ~level
     worst = int(off.argmax()) if off.any() else int(differs.argmax())
     return Comparison(rows, off, int((differs & level).sum()), float(differs.any()), worst)
-
-
-def _same(expected: NDArray[Any], got: NDArray[Any]) -> NDArray[np.bool_]:
-    return (expected == got) | (np.isnan(expected) & np.isnan(got))
 
 
 def _tolerance(kind: Kind, expected: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -131,7 +131,10 @@ def _at_splits(draws: Draws, rng: np.random.Generator) -> Iterator[NDArray[np.fl
     """Yields, for each chosen split, rows that reach it and differ only in how they stand to its threshold."""
     width = len(draws.ranges)
     all_splits: list[tuple[Tree, int]] = [
-        (tree, node) for tree in draws.trees for node in tree.splits.tolist() if tree.feature[node] < width
+        (tree, node)
+        for tree in draws.trees
+        for node in tree.splits.tolist()
+        if tree.feature[node] < width and np.isfinite(tree.threshold[node])
     ]
     chosen = rng.permutation(len(all_splits))[:MAX_SPLITS]
     for index in chosen.tolist():

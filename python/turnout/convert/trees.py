@@ -144,12 +144,13 @@ def _add_category_chain(attributes: _Attributes, index: int, tree: Tree, node: i
 def thresholds_of_trees(trees: Sequence[Tree], width: int) -> list[NDArray[np.float64]]:
     """Returns for each column the sorted, distinct thresholds that any tree compares it with.
 
-    Features beyond the columns, which are computed from them, are left out.
+    Features beyond the columns, which are computed from them, are left out, and so are infinite thresholds.
     """
     found: list[set[float]] = [set() for _ in range(width)]
     for tree in trees:
         for node in tree.splits.tolist():
-            if node not in tree.categories and tree.feature[node] < width:
+            is_value = node not in tree.categories and np.isfinite(tree.threshold[node])
+            if is_value and tree.feature[node] < width:
                 found[int(tree.feature[node])].add(float(tree.threshold[node]))
     return [np.array(sorted(values), dtype=np.float64) for values in found]
 
