@@ -196,8 +196,9 @@ def _stage_object(staging: Staging, model: object, rows: Rows, order: Order) -> 
 def _stage_onnx(staging: Staging, path: Path, rows: Rows, order: Order) -> Staged:
     """An ONNX file is taken as it is, with the files that hold tensors of it, and keeps its own names."""
     _refuse_signature(order)
+    beside = external_files(path)
     staging.add(path, ENTRY_NAME)
-    for name in external_files(staging.folder / ENTRY_NAME):
+    for name in beside:
         staging.add(path.parent / name, name)
     return Staged("onnx", _ONNX_TITLE, source={"file": path.name}, sample=rows.name)
 

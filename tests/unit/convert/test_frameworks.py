@@ -164,7 +164,7 @@ MODELS: dict[str, tuple[Maker, list[str]]] = {
     "logistic regression, digits": (fitted(LogisticRegression(max_iter=3000), DIGITS), SCORED),
     "text labels": (fitted(make_pipeline(SCALED(), LogisticRegression()), CANCER, text), SCORED),
     "labels of small integers": (fitted(GaussianNB(), WINE, lambda y: y.astype(np.int8) - 1), LABELS),
-    "labels of truth": (fitted(RandomForestClassifier(5), WINE, lambda y: y > 0), LABELS),
+    "labels of truth": (fitted(RandomForestClassifier(5, random_state=0), WINE, lambda y: y > 0), LABELS),
     "forest": (fitted(RandomForestClassifier(5, random_state=0), CANCER), LABELS),
     "forest of numbers": (fitted(RandomForestRegressor(5, random_state=0), DIABETES), ["predict"]),
     "scaled forest": (fitted(make_pipeline(SCALED(), RandomForestClassifier(5, random_state=0)), CANCER), LABELS),
@@ -182,7 +182,7 @@ MODELS: dict[str, tuple[Maker, list[str]]] = {
         ["predict"],
     ),
     "gradient boosting": (fitted(GradientBoostingClassifier(n_estimators=5), WINE), SCORED),
-    "network": (fitted(make_pipeline(SCALED(), MLPClassifier((8,), max_iter=50)), WINE), LABELS),
+    "network": (fitted(make_pipeline(SCALED(), MLPClassifier((8,), max_iter=50, random_state=0)), WINE), LABELS),
     "support vectors": (fitted(make_pipeline(SCALED(), SVC()), CANCER), ["predict", "decision_function"]),
     "linear support vectors": (fitted(make_pipeline(SCALED(), LinearSVC()), WINE), ["predict", "decision_function"]),
     "stochastic descent": (
@@ -196,14 +196,14 @@ MODELS: dict[str, tuple[Maker, list[str]]] = {
         ["predict"],
     ),
     "search": (fitted(GridSearchCV(make_pipeline(SCALED(), Ridge()), {"ridge__alpha": [1, 2]}), DIABETES), ["predict"]),
-    "clusters": (fitted(KMeans(3), WINE), ["predict", "transform"]),
+    "clusters": (fitted(KMeans(3, random_state=0), WINE), ["predict", "transform"]),
     "components": (fitted(PCA(2), WINE), ["transform"]),
     "scaler": (fitted(SCALED(), WINE), ["transform"]),
     "tabular": (tabular(LogisticRegression()), SCORED),
     "tabular, histogram boosting": (tabular(HistGradientBoostingClassifier(max_iter=5), OrdinalEncoder()), SCORED),
     "tabular, XGBoost": (tabular(XGB.XGBClassifier(**FEW)), LABELS),
     "named columns": (named(make_pipeline(SCALED(), LogisticRegression())), SCORED),
-    "named columns, forest": (named(RandomForestClassifier(5)), LABELS),
+    "named columns, forest": (named(RandomForestClassifier(5, random_state=0)), LABELS),
     "XGBoost": (fitted(XGB.XGBClassifier(**FEW), CANCER), LABELS),
     "XGBoost, digits": (fitted(XGB.XGBClassifier(**FEW), DIGITS), LABELS),
     "XGBoost, stopped early": (
@@ -278,7 +278,10 @@ def test_a_model_answers_as_its_original_does(name: str):
 
 def test_missing_values_go_where_the_framework_sends_them():
     rows, targets = with_gaps()
-    for model in (RandomForestClassifier(5), make_pipeline(SimpleImputer(), SCALED(), XGB.XGBClassifier(**FEW))):
+    for model in (
+        RandomForestClassifier(5, random_state=0),
+        make_pipeline(SimpleImputer(), SCALED(), XGB.XGBClassifier(**FEW)),
+    ):
         subject = subject_of(cast("Any", model).fit(rows, targets))
         assert subject.draws.missing
         for given in (rows, None):
