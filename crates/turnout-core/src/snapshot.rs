@@ -90,7 +90,6 @@ pub struct ServableSettings {
     pub max_queue: usize,
     /// 0 lets the warm-up decide.
     pub intra_op_threads: usize,
-    pub sample: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

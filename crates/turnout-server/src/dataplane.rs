@@ -1,6 +1,6 @@
 //! The whole API of the data plane: snapshots in, facts out, listeners, calls in process, an orderly end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,8 @@ use crate::{connection, listen};
 
 mod in_process;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use in_process::{Answer, Call};
 pub use status::{ServableStatus, Status};
@@ -51,6 +53,8 @@ pub struct DataPlane {
 struct Held {
     loading: HashMap<u64, Arc<AtomicBool>>,
     loaded: HashMap<u64, Arc<Servable>>,
+    /// Reported as failed, and listed still: an id is loaded once.
+    failed: HashSet<u64>,
     sequence: u64,
 }
 
@@ -171,11 +175,11 @@ impl DataPlane {
         };
         let body = move || {
             loader::run(&shared, load, |servable| lock(&held).keep(servable));
-            lock(&held).loading.remove(&id);
+            lock(&held).settle(id);
         };
         if let Err(source) = threads::spawn(name, Niceness::Background, body) {
             let error = Error::load_failed("a load could not start its thread").with_source(source);
-            lock(&self.held).loading.remove(&id);
+            lock(&self.held).settle(id);
             self.shared.events.fact(loader::failed(id, &error));
         }
     }
@@ -252,15 +256,20 @@ impl Held {
             }
             keep
         });
+        self.failed.retain(wanted);
         let mut fresh = Vec::new();
         for spec in specs {
-            if !self.loaded.contains_key(&spec.id) && !self.loading.contains_key(&spec.id) {
+            if !self.knows(spec.id) {
                 let flag = Arc::new(AtomicBool::new(true));
                 self.loading.insert(spec.id, Arc::clone(&flag));
                 fresh.push((spec, flag));
             }
         }
         fresh
+    }
+
+    fn knows(&self, id: u64) -> bool {
+        self.loading.contains_key(&id) || self.loaded.contains_key(&id) || self.failed.contains(&id)
     }
 
     /// Takes a loaded servable, unless a snapshot has dropped it meanwhile.
@@ -273,6 +282,15 @@ impl Held {
             self.loaded.insert(servable.id, Arc::new(servable));
         }
         wanted
+    }
+
+    /// Notes that a load is over, well or not.
+    fn settle(&mut self, id: u64) {
+        let flag = self.loading.remove(&id);
+        let wanted = flag.is_some_and(|flag| flag.load(Ordering::Acquire));
+        if wanted && !self.loaded.contains_key(&id) {
+            self.failed.insert(id);
+        }
     }
 }
 

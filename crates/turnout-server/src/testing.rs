@@ -94,7 +94,6 @@ impl Bench {
             max_batch_rows: 64,
             max_queue,
             intra_op_threads: 0,
-            sample: None,
         };
         let facts = Facts {
             load_ms: 0,

@@ -36,7 +36,6 @@ class ResolvedArtifact:
         files: all files of the version.
         needs_copy: whether the files are copied to a private folder first, because the runtime opens several of them.
         signatures: what it answers to, the default first; empty leaves it to the engine.
-        sample: a file of rows for the warm-up.
     """
 
     engine: str
@@ -46,7 +45,6 @@ class ResolvedArtifact:
     files: tuple[ResolvedFile, ...]
     needs_copy: bool = False
     signatures: tuple[Signature, ...] = ()
-    sample: Path | None = None
 
 
 Resolve: TypeAlias = Callable[[Path, Manifest | None], ResolvedArtifact]

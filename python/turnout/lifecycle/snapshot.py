@@ -69,7 +69,6 @@ def servable_json(
             "max_batch_rows": settings.max_batch_rows,
             "max_queue": settings.max_queue,
             "intra_op_threads": settings.intra_op_threads,
-            "sample": str(artifact.sample) if artifact.sample is not None else None,
         },
     }
 
