@@ -1,9 +1,10 @@
 //! The learnt curve of execution time against rows, per servable.
 //!
-//! One exponentially weighted mean per power of two of rows. A request's cost belongs to its rows, not to its model: the
-//! same 100-tree model takes 0.02 ms for one row and 168 ms for 100,000.
+//! One point per power of two of rows, each the exponentially weighted mean of what was observed there; straight lines
+//! between. A request's cost belongs to its rows, not to its model: the same 100-tree model takes 0.02 ms for one row and
+//! 168 ms for 100,000.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const BUCKETS: usize = 28;
 const WEIGHT: f32 = 0.125;
@@ -12,47 +13,104 @@ const CLIP: f32 = 8.0;
 
 /// Microseconds by rows. Lock-free: a lost update costs one observation.
 #[derive(Debug)]
-pub struct LatencyCurve([AtomicU32; BUCKETS]);
+pub struct LatencyCurve([AtomicU64; BUCKETS]);
+
+/// Mean rows and mean microseconds of a bucket.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    rows: f32,
+    micros: f32,
+}
 
 impl Default for LatencyCurve {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| AtomicU32::new(0)))
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 }
 
 impl LatencyCurve {
     /// Records that `rows` rows took `micros`.
     pub fn observe(&self, rows: usize, micros: f32) {
-        let cell = &self.0[bucket(rows)];
-        let old = f32::from_bits(cell.load(Ordering::Relaxed));
-        // A bucket spans a factor of two: observations are brought to the rows that stand for it.
-        let micros = scale(micros.max(0.1), rows, 1 << bucket(rows));
-        let new = if old == 0.0 {
-            micros
-        } else {
-            // A thread that lost its core for milliseconds says nothing about the model.
-            old + WEIGHT * (micros.min(old * CLIP) - old)
+        let seen = Point {
+            rows: to_f32(rows),
+            micros: micros.max(0.1),
         };
-        cell.store(new.to_bits(), Ordering::Relaxed);
+        let index = bucket(rows);
+        let point = self.point(index).map_or(seen, |mean| mean.moved_to(seen));
+        self.0[index].store(point.to_bits(), Ordering::Relaxed);
     }
 
-    /// Predicted microseconds for `rows` rows: from its own bucket, else scaled up from the next smaller known one (cost
-    /// grows at most linearly there), else the next larger one's. Infinite when nothing was ever measured.
+    /// Predicted microseconds for `rows` rows: on the line between the points beside it; beyond the last point in
+    /// proportion to rows, below the first one no less than there. Infinite when nothing was ever measured.
     pub fn predict_us(&self, rows: usize) -> f32 {
-        let here = bucket(rows);
-        for index in (0..=here).rev() {
-            if let Some(known) = self.known(index) {
-                return scale(known, 1 << index, rows.max(1));
+        let (here, rows) = (bucket(rows), to_f32(rows));
+        let points = |range: std::ops::Range<usize>| range.filter_map(|index| self.point(index));
+        let below = points(0..here + 1).rev().find(|point| point.rows <= rows);
+        let above = points(here..BUCKETS).find(|point| point.rows >= rows);
+        match (below, above) {
+            (Some(below), Some(above)) => below.line_to(above, rows),
+            (Some(below), None) => below.micros * (rows / below.rows),
+            (None, Some(above)) => above.micros,
+            (None, None) => f32::INFINITY,
+        }
+    }
+
+    /// The most rows, up to `max_rows`, that are predicted to take at most `micros`; 0 when one takes longer.
+    pub fn rows_within(&self, micros: f32, max_rows: usize) -> usize {
+        if self.predict_us(max_rows) <= micros {
+            return max_rows;
+        }
+        let (mut fits, mut too_many) = (0, max_rows);
+        while fits + 1 < too_many {
+            let rows = fits.midpoint(too_many);
+            if self.predict_us(rows) <= micros {
+                fits = rows;
+            } else {
+                too_many = rows;
             }
         }
-        (here + 1..BUCKETS)
-            .find_map(|index| self.known(index))
-            .unwrap_or(f32::INFINITY)
+        fits
     }
 
-    fn known(&self, index: usize) -> Option<f32> {
-        let value = f32::from_bits(self.0[index].load(Ordering::Relaxed));
-        (value > 0.0).then_some(value)
+    fn point(&self, index: usize) -> Option<Point> {
+        let bits = self.0[index].load(Ordering::Relaxed);
+        (bits != 0).then(|| Point::from_bits(bits))
+    }
+}
+
+impl Point {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each half is one of the two"
+    )]
+    fn from_bits(bits: u64) -> Self {
+        Self {
+            rows: f32::from_bits((bits >> 32) as u32),
+            micros: f32::from_bits(bits as u32),
+        }
+    }
+
+    fn to_bits(self) -> u64 {
+        u64::from(self.rows.to_bits()) << 32 | u64::from(self.micros.to_bits())
+    }
+
+    /// The mean after another observation. A thread that lost its core for milliseconds says nothing about the model.
+    fn moved_to(self, seen: Self) -> Self {
+        let micros = seen.micros.min(self.micros * CLIP);
+        Self {
+            rows: self.rows + WEIGHT * (seen.rows - self.rows),
+            micros: self.micros + WEIGHT * (micros - self.micros),
+        }
+    }
+
+    fn line_to(self, other: Self, rows: f32) -> f32 {
+        let span = other.rows - self.rows;
+        let share = if span > 0.0 {
+            (rows - self.rows) / span
+        } else {
+            0.0
+        };
+        self.micros + share * (other.micros - self.micros)
     }
 }
 
@@ -60,17 +118,12 @@ fn bucket(rows: usize) -> usize {
     (rows.max(1).ilog2() as usize).min(BUCKETS - 1)
 }
 
-/// Scales upwards in proportion to rows, and downwards not at all: fixed costs do not shrink.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "row counts far below 2^24 matter here"
+    reason = "a row count is a mean or a share here"
 )]
-fn scale(micros: f32, from_rows: usize, to_rows: usize) -> f32 {
-    if to_rows > from_rows {
-        micros * (to_rows as f32 / from_rows as f32)
-    } else {
-        micros
-    }
+fn to_f32(rows: usize) -> f32 {
+    rows.max(1) as f32
 }
 
 #[cfg(test)]
@@ -92,6 +145,32 @@ mod tests {
         assert!(curve.predict_us(100_000) > 100_000.0);
         curve.observe(65_536, 9_000.0);
         assert!(curve.predict_us(100_000) < 20_000.0);
+    }
+
+    #[test]
+    fn sizes_between_two_measured_ones_lie_on_the_line_between() {
+        let curve = LatencyCurve::default();
+        curve.observe(64, 60.0);
+        curve.observe(128, 124.0);
+        assert!((curve.predict_us(64) - 60.0).abs() < 0.01);
+        assert!((curve.predict_us(96) - 92.0).abs() < 0.01);
+        curve.observe(96, 92.0);
+        assert!(
+            (curve.predict_us(96) - 92.0).abs() < 0.01,
+            "a point moves along"
+        );
+    }
+
+    #[test]
+    fn rows_within_a_time_are_the_most_that_fit() {
+        let curve = LatencyCurve::default();
+        assert_eq!(curve.rows_within(100.0, 1_024), 0, "nothing is known");
+        curve.observe(1, 4.0);
+        curve.observe(101, 104.0);
+        for (micros, rows) in [(3.9, 0), (4.0, 1), (54.5, 51), (104.0, 101), (1e6, 1_024)] {
+            assert_eq!(curve.rows_within(micros, 1_024), rows, "{micros}");
+        }
+        assert_eq!(curve.rows_within(100.0, 0), 0);
     }
 
     #[test]

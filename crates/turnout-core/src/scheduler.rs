@@ -56,8 +56,12 @@ pub trait Scheduler<T>: Send {
     /// The entry itself; nothing was enqueued.
     fn offer(&mut self, entry: Entry<T>, now: Instant) -> Result<(), Entry<T>>;
 
-    /// The next entries to run together; `None` when nothing should run now.
-    fn next_batch(&mut self, now: Instant) -> Next<T>;
+    /// The entry that the next batch begins with, unless it is dropped first.
+    fn front(&self) -> Option<&Entry<T>>;
+
+    /// The next entries to run together, of at most `room` rows; `None` when nothing should run now, or when the first
+    /// entry alone has more rows.
+    fn next_batch(&mut self, now: Instant, room: usize) -> Next<T>;
 
     /// Takes out what need not be executed any more. Drivers call it when the queue is full, before they refuse anybody.
     fn sweep(&mut self, now: Instant) -> Vec<(Entry<T>, Dropped)>;
@@ -100,29 +104,39 @@ impl<T> NoWait<T> {
     fn pop_live(
         &mut self,
         now: Instant,
+        room: usize,
         dropped: &mut Vec<(Entry<T>, Dropped)>,
     ) -> Option<Entry<T>> {
         while let Some(entry) = self.queue.pop_front() {
             match verdict(&entry, now) {
-                None => return Some(entry),
                 Some(why) => dropped.push((entry, why)),
+                None if entry.rows <= room => return Some(entry),
+                None => {
+                    self.queue.push_front(entry);
+                    return None;
+                }
             }
         }
         None
     }
 
     /// Moves what may join `batch` out of the queue; the others keep their order.
-    fn join(&mut self, batch: &mut Batch<T>, now: Instant, dropped: &mut Vec<(Entry<T>, Dropped)>) {
+    fn join(
+        &mut self,
+        batch: &mut Batch<T>,
+        now: Instant,
+        room: usize,
+        dropped: &mut Vec<(Entry<T>, Dropped)>,
+    ) {
         let bucket = batch.entries[0].bucket;
+        let max_rows = self.options.max_batch_rows.min(room);
         for _ in 0..self.queue.len() {
             let Some(entry) = self.queue.pop_front() else {
                 return;
             };
             if let Some(why) = verdict(&entry, now) {
                 dropped.push((entry, why));
-            } else if entry.bucket == bucket
-                && batch.rows + entry.rows <= self.options.max_batch_rows
-            {
+            } else if entry.bucket == bucket && batch.rows + entry.rows <= max_rows {
                 batch.rows += entry.rows;
                 batch.entries.push(entry);
             } else {
@@ -141,15 +155,19 @@ impl<T: Send> Scheduler<T> for NoWait<T> {
         Ok(())
     }
 
-    fn next_batch(&mut self, now: Instant) -> Next<T> {
+    fn front(&self) -> Option<&Entry<T>> {
+        self.queue.front()
+    }
+
+    fn next_batch(&mut self, now: Instant, room: usize) -> Next<T> {
         let mut dropped = Vec::new();
-        let batch = self.pop_live(now, &mut dropped).map(|first| {
+        let batch = self.pop_live(now, room, &mut dropped).map(|first| {
             let mut batch = Batch {
                 rows: first.rows,
                 entries: vec![first],
             };
             if self.options.mergeable {
-                self.join(&mut batch, now, &mut dropped);
+                self.join(&mut batch, now, room, &mut dropped);
             }
             batch
         });

@@ -103,7 +103,7 @@ fn serve(
 ) {
     loop {
         let mut queue = lock(servable);
-        let next = queue.scheduler.next_batch(Instant::now());
+        let next = queue.scheduler.next_batch(Instant::now(), usize::MAX);
         if next.batch.is_none() {
             queue.threads -= 1;
         }

@@ -77,6 +77,18 @@ impl Bench {
         max_queue: usize,
         row_us: f32,
     ) -> Arc<Servable> {
+        self.servable_of(1, model, mergeable, max_queue, row_us)
+    }
+
+    /// The same with an id of its own.
+    pub(crate) fn servable_of(
+        &self,
+        id: u64,
+        model: FakeModel,
+        mergeable: bool,
+        max_queue: usize,
+        row_us: f32,
+    ) -> Arc<Servable> {
         let curve = || {
             let curve = LatencyCurve::default();
             curve.observe(1, row_us);
@@ -104,7 +116,7 @@ impl Bench {
             curves: names.iter().map(|_| curve()).collect(),
         };
         let parts = Parts {
-            id: 1,
+            id,
             model: name,
             version: 1,
             settings,

@@ -56,7 +56,7 @@ fn expired_and_cancelled_entries_are_dropped_with_their_reason() {
     for entry in [entry(0, 1, 0, now), cancelled, entry(2, 1, 0, later)] {
         scheduler.offer(entry, now).expect("room");
     }
-    let next = scheduler.next_batch(now);
+    let next = scheduler.next_batch(now, usize::MAX);
     assert_eq!(works(&next.batch.expect("one is live")), [2]);
     let why: Vec<_> = next
         .dropped
@@ -87,7 +87,12 @@ fn a_sweep_makes_room_and_keeps_the_order_of_the_living() {
         [0, 2, 4, 6].map(|work| (work, Dropped::DeadlinePassed))
     );
     assert_eq!(
-        works(&scheduler.next_batch(now).batch.expect("four live")),
+        works(
+            &scheduler
+                .next_batch(now, usize::MAX)
+                .batch
+                .expect("four live")
+        ),
         [1, 3, 5, 7]
     );
 }
@@ -102,11 +107,33 @@ fn a_request_larger_than_the_limit_runs_alone() {
             .offer(entry(work, rows, 0, later), now)
             .expect("room");
     }
-    assert_eq!(works(&scheduler.next_batch(now).batch.expect("first")), [0]);
     assert_eq!(
-        works(&scheduler.next_batch(now).batch.expect("second")),
+        works(&scheduler.next_batch(now, usize::MAX).batch.expect("first")),
+        [0]
+    );
+    assert_eq!(
+        works(&scheduler.next_batch(now, usize::MAX).batch.expect("second")),
         [1]
     );
+}
+
+#[test]
+fn a_batch_keeps_to_the_room_and_leaves_what_does_not_fit() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut scheduler = no_wait(true);
+    for (work, rows) in [(0, 1), (1, 1), (2, 1), (3, 3)] {
+        scheduler
+            .offer(entry(work, rows, 0, later), now)
+            .expect("room");
+    }
+    assert!(scheduler.next_batch(now, 0).batch.is_none());
+    let two = scheduler.next_batch(now, 2).batch.expect("two fit");
+    assert_eq!(works(&two), [0, 1]);
+    let one = scheduler.next_batch(now, 2).batch.expect("one fits");
+    assert_eq!(works(&one), [2]);
+    assert!(scheduler.next_batch(now, 2).batch.is_none(), "3 rows");
+    assert_eq!(scheduler.front().map(|entry| entry.work), Some(3));
 }
 
 proptest! {
@@ -115,7 +142,9 @@ proptest! {
     fn every_entry_leaves_exactly_once(
         offers in prop::collection::vec((0usize..6, 0u64..3, any::<bool>()), 0..40),
         mergeable in any::<bool>(),
+        room in prop::option::of(5usize..9),
     ) {
+        let room = room.unwrap_or(usize::MAX);
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         let mut scheduler = no_wait(mergeable);
@@ -126,10 +155,12 @@ proptest! {
             }
         }
         loop {
-            let next = scheduler.next_batch(now);
+            let front = scheduler.front().map(|entry| entry.work);
+            let next = scheduler.next_batch(now, room);
             left.extend(next.dropped.iter().map(|(entry, _)| entry.work));
             let Some(batch) = next.batch else { break };
             prop_assert!(batch.entries.len() == 1 || (mergeable && batch.rows <= 4));
+            prop_assert!(!next.dropped.is_empty() || Some(batch.entries[0].work) == front);
             prop_assert!(batch.entries.iter().all(|entry| entry.bucket == batch.entries[0].bucket));
             prop_assert_eq!(batch.rows, batch.entries.iter().map(|entry| entry.rows).sum::<usize>());
             prop_assert!(works(&batch).is_sorted());

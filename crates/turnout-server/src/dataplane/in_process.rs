@@ -121,7 +121,7 @@ impl DataPlane {
         let now = Instant::now();
         // A queue without places gives the entry back, whose reply then says so.
         drop(scheduler.offer(execute::entry(pending, &context), now));
-        let next = scheduler.next_batch(now);
+        let next = scheduler.next_batch(now, usize::MAX);
         for (entry, why) in next.dropped {
             execute::answer_dropped(entry, why);
         }

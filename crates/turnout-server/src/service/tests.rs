@@ -10,6 +10,8 @@ use turnout_engine::fake::{FakeModel, FakeRecord};
 use super::*;
 use crate::testing::Bench;
 
+mod turns;
+
 fn column(values: &[f32]) -> Vec<Tensor> {
     let shape = Shape::from_slice(&[values.len(), 1]);
     vec![Tensor::new(shape, Values::Float32(values.to_vec())).expect("shape matches")]
@@ -141,7 +143,7 @@ fn long_work_leaves_the_loop_free() {
         Ok(inputs)
     });
     let slow = bench.servable(slow, false, 16, 5_000.0);
-    let quick = bench.servable(FakeModel::new(&record), true, 16, 1.0);
+    let quick = bench.servable_of(2, FakeModel::new(&record), true, 16, 1.0);
     bench.run(async |service| {
         let waiting = spawn_predict(&service, &slow, vec![7.0]);
         assert_eq!(
