@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.models import BenchModel
 from tests.support.load import ROOT
-from turnout.runtimes import find_library
+from turnout.host.runtimes import find_library
 
 ROWS = (1, 32)
 

@@ -1,4 +1,4 @@
-"""Makes `python/turnout/data/iris.onnx`, the model that the wheel ships.
+"""Makes `python/turnout/demo/iris.onnx`, the model that the wheel ships.
 
 A logistic regression on Fisher's iris measurements, which come with scikit-learn. Input `x`: float32 `[batch, 4]`,
 centimetres (sepal length, sepal width, petal length, petal width). Outputs: `label` int64 `[batch]` (0 setosa,
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-TARGET = Path(__file__).parent.parent / "python/turnout/data/iris.onnx"
+TARGET = Path(__file__).parent.parent / "python/turnout/demo/iris.onnx"
 OPSET = {"": 17, "ai.onnx.ml": 3}
 """Old enough for every ONNX Runtime that the `onnx` extra allows."""
 

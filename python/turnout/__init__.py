@@ -11,13 +11,13 @@ from turnout.errors import RuntimeMissingError
 _HOMES = {
     "AsyncClient": "turnout.client.asynchronous",
     "Client": "turnout.client.blocking",
-    "Model": "turnout.inprocess",
-    "Prediction": "turnout.prediction",
+    "Model": "turnout.serving.inprocess",
+    "Prediction": "turnout.data.prediction",
     "PushResult": "turnout.pushing.push",
-    "Server": "turnout.server",
+    "Server": "turnout.serving.server",
     "TurnoutError": "turnout.errors",
     "__version__": "turnout._dataplane",
-    "load": "turnout.inprocess",
+    "load": "turnout.serving.inprocess",
     "push": "turnout.pushing.push",
 }
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from turnout import _dataplane
-from turnout.arrays import outputs_from_wire
 from turnout.config.settings import ServerSettings, data_plane_json, default_settings, home_folder
+from turnout.data.arrays import outputs_from_wire
+from turnout.data.prediction import Prediction
 from turnout.errors import LoadFailedError, error_classes
+from turnout.host.machine import read_machine
 from turnout.lifecycle.artifact import ResolvedArtifact
 from turnout.lifecycle.forward import forward_log
 from turnout.lifecycle.settings import ModelSettings
 from turnout.lifecycle.snapshot import servable_json
-from turnout.machine import read_machine
-from turnout.prediction import Prediction
 from turnout.types import Signature, WireTensor
 
 _NO_DEADLINE_MS = 24 * 3600 * 1000

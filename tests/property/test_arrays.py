@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from turnout.arrays import from_wire, to_wire
+from turnout.data.arrays import from_wire, to_wire
 from turnout.errors import InvalidInputError
 from turnout.types import DTYPES
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import turnout
-from turnout.quick import model_path
+from turnout.operations.quick import model_path
 
 IRIS = model_path()
 """Input `x` float32 [?, 4]; outputs `label` int64 [?] and `probabilities` float32 [?, 3]."""

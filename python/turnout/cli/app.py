@@ -34,7 +34,6 @@ _COMMAND_SETTINGS = {"help_option_names": ["--help"]}
 
 app.command(context_settings=_COMMAND_SETTINGS)(serve)
 app.command(context_settings=_COMMAND_SETTINGS)(push)
-app.command(context_settings=_COMMAND_SETTINGS)(push)
 app.command(context_settings=_COMMAND_SETTINGS)(predict)
 app.command("inspect", context_settings=_COMMAND_SETTINGS)(inspect_file)
 app.command("list", context_settings=_COMMAND_SETTINGS)(list_models)

@@ -26,13 +26,13 @@ def demo(
     scikit-learn and matplotlib, and ends with the number of failed requests.
     """
     if quick:
-        from turnout import quick as quick_demo
+        from turnout.operations import quick as quick_demo
 
         if keep or as_json:
             raise ConfigError("`--quick` ends by itself and prints a page: it takes neither `--keep` nor `--json`")
         quick_demo.run(print_line)
         return
-    from turnout.extras import require
+    from turnout.host.extras import require
 
     require("sklearn", "sklearn")
     require("matplotlib", "demo")

@@ -8,8 +8,8 @@ from turnout.cli import exit_codes
 from turnout.cli.output import JsonFlag, format_bytes, print_json, print_line
 
 if TYPE_CHECKING:  # importing it opens the data plane, which help and completion can do without
-    from turnout.diagnosis import Diagnosis
-    from turnout.machine import Machine
+    from turnout.host.machine import Machine
+    from turnout.operations.diagnosis import Diagnosis
 
 
 def doctor(as_json: JsonFlag = False) -> None:
@@ -17,7 +17,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 
     Ends with 5 where no runtime works, so that nothing could be served.
     """
-    from turnout.diagnosis import diagnose
+    from turnout.operations.diagnosis import diagnose
 
     diagnosis = diagnose()
     if as_json:

@@ -8,7 +8,7 @@ import typer
 from turnout.cli.output import JsonFlag, format_bytes, print_json, print_line
 
 if TYPE_CHECKING:
-    from turnout.inspection import Inspection
+    from turnout.operations.inspection import Inspection
     from turnout.types import Signature, TensorSpec
 
 
@@ -20,7 +20,7 @@ def inspect_file(
 
     A model that has to be converted before it can be served is recognised without being loaded.
     """
-    from turnout.inspection import inspect_path
+    from turnout.operations.inspection import inspect_path
 
     inspection = inspect_path(path)
     if as_json:

@@ -37,7 +37,7 @@ def _for_people(row: dict[str, Any]) -> list[Any]:
 
 
 def _on_disk(path: Path) -> list[dict[str, Any]]:
-    from turnout.versions import scan_path
+    from turnout.repository.versions import scan_path
 
     models = scan_path(path).models
     return [

@@ -14,11 +14,11 @@ from turnout.cli.output import JsonFlag, print_json, print_line
 from turnout.errors import InvalidInputError
 
 if TYPE_CHECKING:  # these bring numpy, which help and completion can do without
-    from turnout.arrays import Inputs
     from turnout.client.blocking import Client
-    from turnout.inprocess import Model
-    from turnout.prediction import Prediction
-    from turnout.samples import Sample
+    from turnout.data.arrays import Inputs
+    from turnout.data.prediction import Prediction
+    from turnout.data.samples import Sample
+    from turnout.serving.inprocess import Model
     from turnout.types import Signature
 
 DEFAULT_URL = "http://127.0.0.1:8501"
@@ -61,7 +61,7 @@ def predict(
     It prints one JSON object for each row. Without --url, a MODEL that exists as a file or folder is loaded into this
     process; any other is asked for at the default address.
     """
-    from turnout.rows import answer_rows, arrange_rows, split_rows
+    from turnout.data.rows import answer_rows, arrange_rows, split_rows
 
     sample = _read(source, form)
     rows: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ def predict(
 
 
 def _read(source: Path, form: str | None) -> "Sample":
-    from turnout.samples import parse_sample, read_sample
+    from turnout.data.samples import parse_sample, read_sample
 
     if str(source) == "-":
         return parse_sample(sys.stdin.buffer, form or "jsonl")
@@ -99,7 +99,7 @@ class Question:
 @contextlib.contextmanager
 def _open(question: Question, url: str | None) -> Generator[Predictor]:
     if url is None and Path(question.model).exists():
-        from turnout.inprocess import load
+        from turnout.serving.inprocess import load
 
         with load(question.model, version=question.version) as model:
             yield _Here(model, question)

@@ -28,7 +28,7 @@ def rollback(
     The version is pinned by a file in the repository, which survives restarts and later pushes until --clear. Where
     the server does not confirm in time, the command ends with 6; the pin holds nevertheless.
     """
-    from turnout import rollback as rolling
+    from turnout.operations import rollback as rolling
 
     if clear and to is not None:
         raise ConfigError("`--clear` and `--to` contradict each other")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these bring pydantic and the data plane, which help and com
     from turnout.cli.signals import StopSignals
     from turnout.config.resolve import Config
     from turnout.repository.layout import Source
-    from turnout.serving import Serving
+    from turnout.serving.running import Serving
 
 _STARTING_S = 0.05
 """Between two looks at whether the server is ready."""
@@ -60,9 +60,9 @@ def serve(
     given in turnout.toml, as a TURNOUT_… variable, or by --set: `turnout config show` lists them.
     """
     from turnout.config.resolve import load_config
-    from turnout.logs import configure_logging
+    from turnout.host.logs import configure_logging
+    from turnout.host.runtimes import check_any
     from turnout.repository.layout import classify_path
-    from turnout.runtimes import check_any
 
     flags = {
         **_split_settings(settings or (), of_model=False),
@@ -106,7 +106,7 @@ def _split_settings(settings: Sequence[str], *, of_model: bool) -> dict[str, str
 def _serve(source: "Source", config: "Config", *, as_json: bool) -> int:
     from turnout import _dataplane
     from turnout.cli.signals import StopSignals
-    from turnout.serving import Serving
+    from turnout.serving.running import Serving
 
     _dataplane.bound_memory_retention()
     serving = Serving([source], config, owns_process=True)
@@ -151,7 +151,7 @@ def _announce(serving: "Serving", *, as_json: bool) -> None:
 
 def _say_ready(serving: "Serving") -> None:
     """Shows a person at a terminal how to ask the first model something."""
-    from turnout.curl import example_curl
+    from turnout.serving.curl import example_curl
 
     if not sys.stderr.isatty():
         return

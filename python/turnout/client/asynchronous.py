@@ -7,7 +7,6 @@ import uuid
 from types import TracebackType
 from typing import Self, TypeVar
 
-from turnout.arrays import Inputs
 from turnout.client.address import parse_url
 from turnout.client.blocking import DEFAULT_TIMEOUT_MS, make_codec
 from turnout.client.exchange import Exchange, Steps
@@ -15,9 +14,10 @@ from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.retry import RetryPolicy
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
 from turnout.client.transports import open_async_transport
+from turnout.data.arrays import Inputs
+from turnout.data.prediction import Prediction
 from turnout.errors import TurnoutError
-from turnout.forks import ForkGuard
-from turnout.prediction import Prediction
+from turnout.host.forks import ForkGuard
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from turnout.arrays import Inputs
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
-from turnout.prediction import Prediction
+from turnout.data.arrays import Inputs
+from turnout.data.prediction import Prediction
 from turnout.types import Signature
 
 T = TypeVar("T")

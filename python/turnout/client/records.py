@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from turnout.signatures import choose_signature
+from turnout.data.signatures import choose_signature
 from turnout.types import Signature
 
 

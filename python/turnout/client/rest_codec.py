@@ -9,12 +9,12 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from turnout.arrays import BYTES_SUFFIX, Inputs, dtype_name, name_inputs, round_to_bfloat16
 from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.wire_names import DTYPE_BY_NAME, default_first
+from turnout.data.arrays import BYTES_SUFFIX, Inputs, dtype_name, name_inputs, round_to_bfloat16
+from turnout.data.prediction import Prediction
 from turnout.errors import InternalError, InvalidInputError, UnsupportedError
-from turnout.prediction import Prediction
 from turnout.types import Signature, TensorSpec
 
 VERSION_HEADER = "x-turnout-model-version"

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TypeAlias
 
-from turnout.arrays import Inputs
 from turnout.client.exchange import Codec, Exchange, Steps, Unread
 from turnout.client.records import ModelMetadata
+from turnout.data.arrays import Inputs
+from turnout.data.prediction import Prediction
 from turnout.errors import InvalidInputError, SignatureNotFoundError, UnavailableError
-from turnout.prediction import Prediction
 
 Key: TypeAlias = tuple[str, int | None]
 

@@ -23,8 +23,8 @@ from turnout.config.layers import (
 from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, Schema, ServerSchema, check
 from turnout.config.settings import ServerSettings, default_settings, home_folder
 from turnout.errors import ConfigError
+from turnout.host.machine import Machine, read_machine
 from turnout.lifecycle.settings import ModelSettings
-from turnout.machine import Machine, read_machine
 from turnout.repository.layout import SETTINGS_NAME
 
 FILE_NAME = "turnout.toml"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from turnout.logs import LogFormat, LogLevel
-from turnout.machine import Machine
+from turnout.host.logs import LogFormat, LogLevel
+from turnout.host.machine import Machine
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from turnout.convert.tables import MATRIX_INPUT, Column, Layout
 from turnout.errors import UnsupportedError
-from turnout.extras import require
+from turnout.host.extras import require
 from turnout.types import TensorSpec
 
 OPSET = 18

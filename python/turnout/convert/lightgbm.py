@@ -16,7 +16,7 @@ from turnout.convert.ranges import UNKNOWN, Range
 from turnout.convert.tables import Layout, Table
 from turnout.convert.trees import LEAF, Ensemble, Tree, ranges_of_trees
 from turnout.errors import UnsupportedError
-from turnout.extras import require, versions
+from turnout.host.extras import require, versions
 
 _LINKS: Mapping[str, Link] = {
     "binary": Link.SIGMOID,

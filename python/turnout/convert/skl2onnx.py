@@ -13,7 +13,7 @@ from turnout.convert.sklearn_trees import mend_missing
 from turnout.convert.surgery import select, union
 from turnout.convert.tables import Layout
 from turnout.errors import UnsupportedError
-from turnout.extras import require
+from turnout.host.extras import require
 
 _UNKNOWN_OPTION = re.compile(r"Option '(\w+)' not in")
 """How skl2onnx says that an estimator does not know an option. Not all have `zipmap: False`, and then don't need it."""

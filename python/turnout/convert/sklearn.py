@@ -21,7 +21,7 @@ from turnout.convert.surgery import beside, chain
 from turnout.convert.tables import Layout, Table
 from turnout.convert.trees import Ensemble, Tree, ranges_of_trees
 from turnout.errors import UnsupportedError
-from turnout.extras import require, versions
+from turnout.host.extras import require, versions
 
 _METHODS = ("predict", "predict_proba", "decision_function", "transform")
 

@@ -7,9 +7,9 @@ from typing import Any
 from turnout.convert import lightgbm, sklearn, xgboost
 from turnout.convert.base import Subject
 from turnout.errors import ArtifactInvalidError, TurnoutError, UnsupportedError
-from turnout.extras import require
 from turnout.flavors.base import Detection
 from turnout.flavors.registry import flavor_of
+from turnout.host.extras import require
 
 _SUBJECTS: Mapping[str, Callable[[Any], Subject]] = {
     "lightgbm": lightgbm.subject,

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout.data.samples import Sample, row_count
 from turnout.errors import InvalidInputError, RuntimeMissingError
-from turnout.samples import Sample, row_count
 
 MATRIX_INPUT = "x"
 """The input of a model that was fitted without column names."""

@@ -15,7 +15,7 @@ from turnout.convert.folding import fold_nothing
 from turnout.convert.tables import Layout, Table
 from turnout.convert.trees import LEAF, Ensemble, Tree, ranges_of_trees
 from turnout.errors import UnsupportedError
-from turnout.extras import require, versions
+from turnout.host.extras import require, versions
 
 _LINKS: Mapping[str, Link] = {
     "binary:hinge": Link.STEP,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from turnout.extras import require
+from turnout.host.extras import require
 
 _SEED = 0
 _HELD_OUT = 0.4

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from turnout.demo.digits import Digits
 from turnout.demo.figures import Bin
-from turnout.extras import require
+from turnout.host.extras import require
 
 _COLUMNS = 12
 _RIGHT, _WRONG = "#1a7f37", "#cf222e"

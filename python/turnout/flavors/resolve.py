@@ -6,9 +6,9 @@ from turnout.errors import ArtifactInvalidError, FlavorUnknownError, TurnoutErro
 from turnout.flavors.base import Detection
 from turnout.flavors.onnx_wire import read_summary
 from turnout.flavors.registry import detect
+from turnout.host.runtimes import find_library
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
 from turnout.repository.manifest import Manifest, is_inner_name
-from turnout.runtimes import find_library
 
 ENTRY_NAME = "model.onnx"
 """The file that a version without a manifest is expected to hold, and what a pushed model is called."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from turnout.convert.subjects import load_file
+from turnout.data.samples import read_sample
 from turnout.errors import TurnoutError
 from turnout.flavors.registry import detect
 from turnout.flavors.resolve import ENTRY_NAME
@@ -19,7 +20,6 @@ from turnout.pushing.conversion import convert_object
 from turnout.pushing.execution import load_arrays, run_file, run_here, save_arrays
 from turnout.pushing.isolation import error_record
 from turnout.pushing.trial import try_out
-from turnout.samples import read_sample
 from turnout.types import Signature
 
 _GRACE_S = 10

@@ -4,8 +4,8 @@ from turnout.convert.conversion import Runner, convert
 from turnout.convert.sampling import generate
 from turnout.convert.subjects import subject_of
 from turnout.convert.tables import table_of
+from turnout.data.samples import Sample
 from turnout.pushing.candidate import Candidate
-from turnout.samples import Sample
 
 GENERATED = "generated"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from turnout.arrays import inputs_to_wire
+from turnout.data.arrays import inputs_to_wire
 from turnout.flavors.resolve import ENTRY_NAME, resolve_artifact
 from turnout.loaded import LoadedModel
 from turnout.pushing.isolation import run_task

@@ -18,7 +18,7 @@ from turnout.repository.publish import Staging
 from turnout.types import JsonValue, Signature
 
 if TYPE_CHECKING:  # it brings numpy, which help and completion can do without
-    from turnout.samples import Sample
+    from turnout.data.samples import Sample
 
 _GIVEN = "given"
 _ONNX_TITLE = "ONNX model, with its own names"
@@ -100,7 +100,7 @@ class Rows:
         path = as_path(sample)
         if path is not None:
             return cls(path, None)
-        from turnout.samples import as_sample
+        from turnout.data.samples import as_sample
 
         return cls(None, as_sample(sample))
 
@@ -119,7 +119,7 @@ class Rows:
             InvalidInputError: the file cannot be read.
         """
         if self._values is None and self._path is not None:
-            from turnout.samples import read_sample
+            from turnout.data.samples import read_sample
 
             self._values = read_sample(self._path)
         return self._values

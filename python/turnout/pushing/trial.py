@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from turnout.arrays import inputs_to_wire
+from turnout.data.arrays import inputs_to_wire
+from turnout.data.rows import arrange_rows
+from turnout.data.samples import Sample
 from turnout.flavors.resolve import resolve_artifact
 from turnout.loaded import LoadedModel
-from turnout.rows import arrange_rows
-from turnout.samples import Sample
 from turnout.types import Signature
 
 

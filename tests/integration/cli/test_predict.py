@@ -11,7 +11,7 @@ import pytest
 import turnout
 from tests.support.command import check_recording, run
 from tests.support.models import FLOWERS, IRIS, LABELS
-from turnout.quick import MODEL
+from turnout.operations.quick import MODEL
 
 COLUMNS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 FILTERS = {r"\d\.\d{4,}(e-\d+)?": "NUMBER", r"/\S*/iris\.onnx": "FOLDER/iris.onnx", r"http://127\.0\.0\.1:\d+": "URL"}

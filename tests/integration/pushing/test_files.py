@@ -25,7 +25,7 @@ from turnout.errors import (
     TrustRequiredError,
     UnsupportedError,
 )
-from turnout.quick import model_path
+from turnout.operations.quick import model_path
 
 onnx = cast("Any", onnx_module)
 

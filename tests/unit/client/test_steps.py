@@ -8,8 +8,8 @@ from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata
 from turnout.client.rest_codec import RestCodec
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
+from turnout.data.prediction import Prediction
 from turnout.errors import InternalError, InvalidInputError, SignatureNotFoundError, UnavailableError
-from turnout.prediction import Prediction
 from turnout.types import Signature, TensorSpec
 
 

@@ -9,8 +9,8 @@ from turnout.config.resolve import Config, find_file, load_config
 from turnout.config.schema import ModelSchema, Schema, ServerSchema
 from turnout.config.settings import GIB, MIB, ServerSettings
 from turnout.errors import ConfigError
+from turnout.host.machine import Machine
 from turnout.lifecycle.settings import ModelSettings
-from turnout.machine import Machine
 
 MACHINE = Machine(affinity_cores=4, quota_cores=2.0, memory_bytes=64 * GIB, memory_limit_bytes=None)
 

@@ -26,8 +26,8 @@ from turnout.convert.sampling import generate
 from turnout.convert.subjects import subject_of
 from turnout.convert.tables import Table, table_of
 from turnout.convert.trees import Tree
+from turnout.data.samples import as_sample
 from turnout.errors import ExecutionError, InvalidInputError, ParityError, UnsupportedError
-from turnout.samples import as_sample
 
 lightgbm, xgboost, pandas, onnx = (
     cast("Any", module) for module in (lightgbm_module, xgboost_module, pandas_module, onnx_module)

@@ -39,8 +39,8 @@ from turnout.convert.conversion import Converted, convert
 from turnout.convert.sampling import generate
 from turnout.convert.subjects import subject_of
 from turnout.convert.tables import table_of
+from turnout.data.samples import as_sample
 from turnout.errors import ParityError, UnsupportedError
-from turnout.samples import as_sample
 
 lightgbm, xgboost, pandas = (cast("Any", module) for module in (lightgbm_module, xgboost_module, pandas_module))
 make_pipeline = cast("Any", pipeline_module).make_pipeline

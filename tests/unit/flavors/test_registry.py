@@ -9,7 +9,7 @@ import pytest
 from turnout.errors import FlavorUnknownError
 from turnout.flavors.registry import FLAVORS, detect, flavor_of
 
-IRIS = Path(__file__).parents[3] / "python" / "turnout" / "data" / "iris.onnx"
+IRIS = Path(__file__).parents[3] / "python" / "turnout" / "demo" / "iris.onnx"
 
 XGBOOST_JSON = b'{"learner":{"attributes":{},"feature_names":[]}}'
 XGBOOST_UBJSON = b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{L\x00\x00"

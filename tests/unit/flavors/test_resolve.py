@@ -11,7 +11,7 @@ from turnout.flavors.onnx_wire import read_summary
 from turnout.flavors.resolve import resolve_artifact
 from turnout.repository.manifest import Manifest, ManifestFile
 
-IRIS = Path(__file__).parents[3] / "python" / "turnout" / "data" / "iris.onnx"
+IRIS = Path(__file__).parents[3] / "python" / "turnout" / "demo" / "iris.onnx"
 onnx: Any = pytest.importorskip("onnx")
 
 

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout.data.prediction import Prediction
+from turnout.data.samples import Sample, row_count
 from turnout.errors import InvalidInputError
-from turnout.prediction import Prediction
-from turnout.samples import Sample, row_count
 from turnout.types import Signature, TensorSpec
 
 Columns: TypeAlias = Mapping[str, NDArray[Any]]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from turnout.data.samples import Sample, as_sample, parse_sample, read_sample, row_count
 from turnout.errors import InvalidInputError, RuntimeMissingError
-from turnout.samples import Sample, as_sample, parse_sample, read_sample, row_count
 
 
 def parse(text: str, form: str) -> Sample:
@@ -136,5 +136,7 @@ def test_python_rows_are_taken():
 
 
 def test_reading_needs_no_framework():
-    code = "import sys, turnout.samples; print(sorted({'sklearn', 'onnx', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    code = (
+        "import sys, turnout.data.samples; print(sorted({'sklearn', 'onnx', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

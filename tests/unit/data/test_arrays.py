@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
-from turnout.arrays import from_wire, inputs_to_wire, to_wire
+from turnout.data.arrays import from_wire, inputs_to_wire, to_wire
 from turnout.errors import InvalidInputError
 from turnout.types import Signature, TensorSpec, WireTensor
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from turnout.curl import example_curl
+from turnout.serving.curl import example_curl
 from turnout.types import Signature, TensorSpec
 
 Inputs = dict[str, tuple[str, tuple[int | None, ...] | None]]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from turnout.errors import RuntimeMissingError
-from turnout.runtimes import RUNTIMES, find_installed, find_library
+from turnout.host.runtimes import RUNTIMES, find_installed, find_library
 
 
 def test_finds_the_library_of_the_installed_package_without_importing_it() -> None:

@@ -13,8 +13,8 @@ from turnout.lifecycle.artifact import ResolvedArtifact
 from turnout.lifecycle.settings import ModelSettings
 from turnout.lifecycle.snapshot import servable_json
 from turnout.repository.scan import ScannedVersion
+from turnout.repository.versions import choose_version
 from turnout.types import Signature
-from turnout.versions import choose_version
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from turnout.client.retry import RetryPolicy
 from turnout.errors import DeadlineExceededError, RepositoryError, UnavailableError
 from turnout.repository.pin import Pin, clear_pin, write_pin
 from turnout.repository.scan import ScannedModel
-from turnout.versions import pick_version, previous_version, scan_path
+from turnout.repository.versions import pick_version, previous_version, scan_path
 
 _POLL_S = 0.02
 

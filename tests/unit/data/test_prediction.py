@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from turnout.prediction import Prediction
+from turnout.data.prediction import Prediction
 
 
 def test_is_a_mapping_of_arrays_by_name() -> None:

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from turnout.errors import ForkedError
-from turnout.forks import ForkGuard
+from turnout.host.forks import ForkGuard
 
 
 def test_the_maker_may_use_it() -> None:

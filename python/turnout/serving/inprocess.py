@@ -6,16 +6,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from turnout.arrays import Inputs, inputs_to_wire
-from turnout.closing import Closable
+from turnout.data.arrays import Inputs, inputs_to_wire
+from turnout.data.prediction import Prediction
+from turnout.data.signatures import choose_signature
 from turnout.errors import UnavailableError
 from turnout.flavors.resolve import resolve_artifact
 from turnout.loaded import LoadedModel
-from turnout.prediction import Prediction
 from turnout.repository.scan import ScannedVersion
-from turnout.signatures import choose_signature
+from turnout.repository.versions import choose_version
+from turnout.serving.closing import Closable
 from turnout.types import Signature
-from turnout.versions import choose_version
 
 
 def load(source: object, *, version: int | None = None, sample: Any = None) -> "Model":
@@ -36,7 +36,10 @@ def load(source: object, *, version: int | None = None, sample: Any = None) -> "
     """
     if isinstance(source, str | PathLike):
         return Model(*choose_version(Path(cast("str | PathLike[str]", source)), version))
-    from turnout.fitted import DEFAULT_NAME, TemporaryRepository  # brings the converters, which files do without
+    from turnout.serving.fitted import (  # brings the converters, which files do without
+        DEFAULT_NAME,
+        TemporaryRepository,
+    )
 
     fitted = TemporaryRepository(source, DEFAULT_NAME, sample)
     return Model(*choose_version(fitted.model_folder, version), fitted)

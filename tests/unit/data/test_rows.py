@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from turnout.data.prediction import Prediction
+from turnout.data.rows import answer_rows, arrange_rows, split_rows
+from turnout.data.samples import Sample
 from turnout.errors import InvalidInputError
-from turnout.prediction import Prediction
-from turnout.rows import answer_rows, arrange_rows, split_rows
-from turnout.samples import Sample
 from turnout.types import Signature, TensorSpec
 
 

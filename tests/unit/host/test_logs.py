@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from turnout.logs import configure_logging
+from turnout.host.logs import configure_logging
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import httpx
 import numpy as np
 
 from turnout.client.blocking import Client
-from turnout.curl import example_curl
+from turnout.data.prediction import Prediction
 from turnout.errors import InternalError
-from turnout.prediction import Prediction
-from turnout.server import Server
+from turnout.serving.curl import example_curl
+from turnout.serving.server import Server
 
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [6.3, 3.3, 6.0, 2.5]]
 """One of each species: sepal length and width, petal length and width, in centimetres."""
@@ -24,7 +24,7 @@ MODEL = "iris"
 
 def model_path() -> Path:
     """Returns where the packaged model is: a logistic regression on Fisher's iris measurements."""
-    return Path(str(resources.files("turnout") / "data" / "iris.onnx"))
+    return Path(str(resources.files("turnout") / "demo" / "iris.onnx"))
 
 
 def run(say: Callable[[str], None]) -> None:

@@ -5,10 +5,11 @@ import platform
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from turnout import _dataplane, extras
+from turnout import _dataplane
 from turnout.errors import TurnoutError
-from turnout.machine import Machine, read_machine
-from turnout.runtimes import RUNTIMES, Runtime, find_library
+from turnout.host import extras
+from turnout.host.machine import Machine, read_machine
+from turnout.host.runtimes import RUNTIMES, Runtime, find_library
 
 _CONVERTERS = (
     ("scikit-learn models", "sklearn", ("sklearn", "skl2onnx", "onnx")),

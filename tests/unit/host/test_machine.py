@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from turnout.machine import Machine, read_machine
+from turnout.host.machine import Machine, read_machine
 
 MIB = 1024 * 1024
 

@@ -12,13 +12,13 @@ from turnout.config.resolve import Config
 from turnout.config.settings import ServerSettings, data_plane_json
 from turnout.errors import DeadlineExceededError, InternalError, TurnoutError, UnavailableError, error_classes
 from turnout.flavors.resolve import resolve_artifact
-from turnout.forks import ForkGuard
+from turnout.host.forks import ForkGuard
 from turnout.lifecycle.manager import Manager
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import Source
 
-_log = logging.getLogger("turnout.server")
+_log = logging.getLogger("turnout.serving.server")
 
 
 class Serving:

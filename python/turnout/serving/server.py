@@ -7,12 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from turnout.closing import Closable
 from turnout.config.resolve import load_config
 from turnout.config.settings import ServerSettings
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import classify_path
-from turnout.serving import Serving
+from turnout.serving.closing import Closable
+from turnout.serving.running import Serving
 
 READY_TIMEOUT_S = 60.0
 
@@ -71,7 +71,7 @@ class Server:
         if isinstance(source, str | PathLike):
             path = Path(cast("str | PathLike[str]", source))
         else:
-            from turnout.fitted import DEFAULT_NAME, TemporaryRepository  # brings the converters
+            from turnout.serving.fitted import DEFAULT_NAME, TemporaryRepository  # brings the converters
 
             fitted = TemporaryRepository(source, name or DEFAULT_NAME, sample)
             self._files, path = fitted, fitted.model_folder

@@ -1,0 +1,1 @@
+"""Models made callable: in this process, or by a server inside of it."""
