@@ -97,6 +97,8 @@ class ModelSchema(Schema):
     """Movable names of versions: `{stable = 2}`."""
     latest_count: Count | None = None
     """How many of the newest versions the policy `latest` wants."""
+    load_timeout_ms: Annotated[int, Field(ge=1000, le=86_400_000)] | None = None
+    """Milliseconds that loading and warming up may take; `model.toml` can only lower it."""
     max_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Rows that are executed together at most; `model.toml` can only lower it."""
     max_queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -116,7 +118,7 @@ OPERATOR_ONLY = frozenset(
 )
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
 
-LOWER_ONLY = ("max_batch_rows", "max_queue")
+LOWER_ONLY = ("load_timeout_ms", "max_batch_rows", "max_queue")
 """Limits that a file inside the repository may lower and never raise."""
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from turnout.errors import InternalError
+from turnout.errors import InternalError, LoadFailedError
 from turnout.lifecycle.artifact import ResolvedArtifact
 from turnout.lifecycle.backoff import retry_delay_ms
 from turnout.lifecycle.events import Clock, EventKind, EventLog
@@ -18,6 +18,15 @@ from turnout.lifecycle.tasks import prepare
 from turnout.types import Signature
 
 _log = logging.getLogger("turnout.lifecycle")
+
+
+NEVER_MS = 2**62
+"""A time of the clock that does not come."""
+
+
+def overdue_ms(model: ModelRecord, servable: Servable) -> int:
+    """Returns when a load will have taken too long."""
+    return servable.begun_ms + model.settings.load_timeout_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,8 @@ class Loads:
         if observed is None:
             raise InternalError("bug: a version is loaded that was never seen")
         settings = model.settings.of_servable()
-        servable = Servable(self._next_id, observed.scanned.path, observed.fingerprint, settings)
+        begun_ms = self._clock.monotonic_ms()
+        servable = Servable(self._next_id, observed.scanned.path, observed.fingerprint, settings, begun_ms)
         self._next_id += 1
         record.loading = servable
         self._loads[servable.id] = _Load(record, servable)
@@ -73,6 +83,19 @@ class Loads:
         journal, resolve, manifest = self._journal, self._ports.resolve, observed.scanned.manifest
         model_name, version = record.model, record.version
         self._ports.submit(lambda: prepare(journal, resolve, model_name, version, servable, manifest))
+
+    def give_up_overdue(self, model: ModelRecord, now_ms: int) -> None:
+        """Lets a version fail that has been loading for too long; what it has in memory goes when the load ends."""
+        for record in model.versions.values():
+            servable = record.loading
+            if servable is None or now_ms < overdue_ms(model, servable):
+                continue
+            self._drop(record, servable)
+            message = f"the version was not loaded within {model.settings.load_timeout_ms} ms (`load_timeout_ms`)"
+            hint = "Raise the limit if it is only slow. New files are tried when this load ends, or after a restart."
+            self._fail(record, servable, Fault(LoadFailedError.code, message, hint))
+            if record.current is None:
+                record.retry_at_ms = NEVER_MS
 
     def unload(self, record: VersionRecord) -> None:
         """Takes a version out of the next snapshot; it ends when the data plane reports that its memory is free."""
@@ -113,6 +136,7 @@ class Loads:
         elif isinstance(message.outcome, ResolvedArtifact):
             servable.artifact = message.outcome
         else:
+            self._forget(servable)
             self._fail(record, servable, Fault.of(message.outcome))
         return record.model
 
@@ -127,6 +151,7 @@ class Loads:
             self._loaded(record, servable, fact)
         elif kind == "load_failed" and record.loading is servable:
             hint = fact.fields["hint"]
+            self._forget(servable)
             self._fail(record, servable, Fault(fact.fields["code"], fact.fields["message"], hint))
         elif kind in ("unloaded", "load_failed"):
             self._gone(record, servable, fact)
@@ -165,7 +190,6 @@ class Loads:
 
     def _fail(self, record: VersionRecord, servable: Servable, fault: Fault) -> None:
         record.loading = None
-        self._forget(servable)
         self._note_end(record, servable, loaded=False)
         self._events.add(EventKind.LOAD_FAILED, record.model, record.version, servable.id, fault.message)
         if record.current is not None:

@@ -11,7 +11,7 @@ from turnout.errors import InternalError, QuarantinedError, RepositoryError, Tur
 from turnout.lifecycle.complaints import model_problems, quarantine_fault
 from turnout.lifecycle.events import Clock, EventKind, EventLog
 from turnout.lifecycle.journal import Journal
-from turnout.lifecycle.loads import Loads
+from turnout.lifecycle.loads import Loads, overdue_ms
 from turnout.lifecycle.policy import Action, Load, Reload, Retire, Serve, Unload, decide, wanted_versions
 from turnout.lifecycle.ports import Configured, Fact, Hashed, Message, Ports, Prepared, Scanned
 from turnout.lifecycle.problems import ProblemLog
@@ -239,6 +239,7 @@ class Reconciler:
             self._problems.replace(f"bug {name}", problems)
 
     def _reconcile(self, model: ModelRecord, now_ms: int) -> None:
+        self._loads.give_up_overdue(model, now_ms)
         self._observe(model, now_ms)
         if model.configured:
             self._decide(model, now_ms)
@@ -341,14 +342,15 @@ class Reconciler:
             del self._models[model.name]
 
     def _plan(self, model: ModelRecord, now_ms: int) -> None:
-        """Sets when to look again: at files that should be still by then, and at loads that may be retried."""
+        """Sets when to look again: at files that should be still by then, at loads to retry and at loads to give up."""
         records = model.versions.values()
         settled_ms = next_judgement_ms(record.observed for record in records if record.present and record.observed)
         retries = [record.retry_at_ms for record in records if record.failures and record.retry_at_ms > now_ms]
+        overdue = [overdue_ms(model, record.loading) for record in records if record.loading is not None]
         if settled_ms is not None and settled_ms <= now_ms:
             self._ports.rescan(model.source, frozenset({model.name}))
             settled_ms = now_ms + self._options.settle_ms
-        model.wake_ms = min([*retries, *([] if settled_ms is None else [settled_ms])], default=None)
+        model.wake_ms = min([*retries, *overdue, *([] if settled_ms is None else [settled_ms])], default=None)
 
     def _judge_readiness(self) -> None:
         models = [model_readiness(model) for model in self._models.values()]

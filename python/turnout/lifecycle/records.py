@@ -68,6 +68,7 @@ class Servable:
         path: the version's folder or file.
         fingerprint: of the files that were asked for.
         settings: what it is loaded with.
+        begun_ms: when its load began.
         artifact: what it is made of, once that is resolved.
         applied: whether the data plane was told of it.
         facts: what the data plane reported, once it is loaded.
@@ -77,6 +78,7 @@ class Servable:
     path: Path
     fingerprint: str
     settings: ServableSettings
+    begun_ms: int
     artifact: ResolvedArtifact | None = None
     applied: bool = False
     facts: LoadedFacts | None = None

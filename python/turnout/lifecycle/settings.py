@@ -30,6 +30,8 @@ class ModelSettings:
         max_batch_rows: rows that are executed together at most.
         max_queue: requests that wait at most.
         intra_op_threads: threads of one execution; 0 lets the warm-up decide.
+        load_timeout_ms: what loading and warming up may take. A load that takes longer is given up, and what it was
+            about is not tried again until its files change: the runtime cannot be interrupted, and keeps its memory.
     """
 
     policy: PolicyName = "latest"
@@ -42,6 +44,7 @@ class ModelSettings:
     max_batch_rows: int = 1024
     max_queue: int = 1024
     intra_op_threads: int = 0
+    load_timeout_ms: int = 600_000
 
     def of_servable(self) -> "ServableSettings":
         """Returns what a version is loaded with; a change of it loads the version anew."""

@@ -5,6 +5,7 @@ import pytest
 from tests.support.lifecycle import ROOT, MemoryJournal, World, warnings
 from turnout.errors import UnavailableError
 from turnout.lifecycle.journal import Suspicion
+from turnout.lifecycle.settings import ModelSettings
 from turnout.repository.layout import ModelSource
 
 
@@ -173,3 +174,77 @@ def test_a_version_that_is_written_for_ever_holds_up_nothing(world: World) -> No
         world.wait(500)
     assert world.plane.default("digits") == 1
     assert world.status.ready
+
+
+def test_a_load_that_takes_too_long_is_given_up_and_the_next_best_serves() -> None:
+    world = World()
+    world.settings["digits"] = ModelSettings(load_timeout_ms=5_000)
+    world.put("digits", 1)
+    world.put("digits", 2)
+    world.look()
+    world.work()
+    hanging = next(iter(world.plane.loading))
+    world.wait(4_999)
+    assert world.model("digits").versions[0].state == "LOADING"
+    assert world.reconciler.next_wake_ms() == world.clock.now_ms + 1
+    world.wait(1)
+    fault = world.model("digits").versions[0].fault
+    assert fault is not None
+    assert fault.message == "the version was not loaded within 5000 ms (`load_timeout_ms`)"
+    assert hanging in world.plane.cancelled
+    world.work()
+    (other,) = world.plane.loading
+    world.tell(world.plane.finish(other))
+    assert world.plane.default("digits") == 1
+
+
+def test_a_load_that_was_given_up_is_not_repeated_before_it_has_ended_and_its_files_changed() -> None:
+    world = World()
+    world.settings["digits"] = ModelSettings(load_timeout_ms=5_000)
+    world.put("digits", 1)
+    world.look()
+    world.work()
+    world.wait(5_000)
+    world.put("digits", 1, generation=2)
+    world.look()
+    world.work()
+    assert not world.plane.loading, "its memory is still taken"
+    world.drain_all()
+    world.work()
+    assert len(world.plane.loading) == 1
+    world.wait(5_000)
+    world.drain_all()
+    world.wait(3_600_000)
+    world.work()
+    assert not world.plane.loading, "the same files would hang again"
+
+
+def test_a_load_that_hangs_while_its_files_are_read_is_given_up_and_no_suspect_later() -> None:
+    world = World()
+    world.settings["digits"] = ModelSettings(load_timeout_ms=5_000)
+    world.put("digits", 1)
+    world.look()
+    while len(world.tasks) > 1 or not world.model("digits").versions:
+        world.tell(world.tasks.pop(0)())
+    (prepare,) = world.tasks
+    world.tasks.clear()
+    world.wait(5_000)
+    assert world.model("digits").versions[0].fault is not None
+    world.tell(prepare())
+    assert not world.plane.loading
+    assert world.journal.open == set()
+
+
+def test_a_reload_that_takes_too_long_leaves_what_serves() -> None:
+    world = World()
+    world.settings["digits"] = ModelSettings(load_timeout_ms=5_000)
+    world.put("digits", 1)
+    world.settle()
+    world.change_settings("digits", ModelSettings(load_timeout_ms=5_000, merge="never"))
+    world.look()
+    world.work()
+    assert len(world.plane.loading) == 1
+    world.wait(5_000)
+    world.work()
+    assert not world.plane.loading
+    assert world.plane.default("digits") == 1

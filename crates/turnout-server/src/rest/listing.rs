@@ -93,25 +93,10 @@ fn version_entry(status: &VersionStatus) -> VersionEntry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-
-    fn route() -> ModelRoute {
-        serde_json::from_value(json!({
-            "name": "m", "default": 8, "labels": {"stable": 1, "old": 9},
-            "versions": [
-                {"version": 1, "servable": 7, "state": "AVAILABLE", "error_code": "", "error_message": ""},
-                {"version": 2, "servable": 8, "state": "AVAILABLE", "error_code": "", "error_message": ""},
-                {"version": 3, "servable": null, "state": "END", "error_code": "artifact_invalid", "error_message": "no \"file\""},
-            ],
-        }))
-        .expect("a route")
-    }
-
-    fn read(document: &[u8]) -> Value {
-        serde_json::from_slice(document).expect("JSON")
-    }
+    use crate::rest::status::tests::{read, route};
 
     #[test]
     fn the_list_names_the_default_version() {

@@ -104,12 +104,12 @@ fn protobuf_code(slug: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn route() -> ModelRoute {
+    pub(crate) fn route() -> ModelRoute {
         serde_json::from_value(json!({
             "name": "m", "default": 8, "labels": {"stable": 1, "old": 9},
             "versions": [
@@ -121,7 +121,7 @@ mod tests {
         .expect("a route")
     }
 
-    fn read(document: &[u8]) -> Value {
+    pub(crate) fn read(document: &[u8]) -> Value {
         serde_json::from_slice(document).expect("JSON")
     }
 
