@@ -20,6 +20,8 @@ pub struct Bucket {
 #[derive(Debug)]
 pub struct Entry<T> {
     pub rows: usize,
+    /// What it counts for in time: its rows, or more where they are larger than those that a warm-up makes up.
+    pub weight: usize,
     pub bucket: Bucket,
     pub deadline: Instant,
     pub cancellation: Cancellation,
@@ -38,6 +40,7 @@ pub enum Dropped {
 pub struct Batch<T> {
     pub entries: Vec<Entry<T>>,
     pub rows: usize,
+    pub weight: usize,
 }
 
 /// The answer to [`Scheduler::next_batch`].
@@ -59,8 +62,8 @@ pub trait Scheduler<T>: Send {
     /// The entry that the next batch begins with, unless it is dropped first.
     fn front(&self) -> Option<&Entry<T>>;
 
-    /// The next entries to run together, of at most `room` rows; `None` when nothing should run now, or when the first
-    /// entry alone has more rows.
+    /// The next entries to run together, of at most the weight `room`; `None` when nothing should run now, or when the
+    /// first entry alone weighs more.
     fn next_batch(&mut self, now: Instant, room: usize) -> Next<T>;
 
     /// Takes out what need not be executed any more. Drivers call it when the queue is full, before they refuse anybody.
@@ -110,7 +113,7 @@ impl<T> NoWait<T> {
         while let Some(entry) = self.queue.pop_front() {
             match verdict(&entry, now) {
                 Some(why) => dropped.push((entry, why)),
-                None if entry.rows <= room => return Some(entry),
+                None if entry.weight <= room => return Some(entry),
                 None => {
                     self.queue.push_front(entry);
                     return None;
@@ -129,15 +132,18 @@ impl<T> NoWait<T> {
         dropped: &mut Vec<(Entry<T>, Dropped)>,
     ) {
         let bucket = batch.entries[0].bucket;
-        let max_rows = self.options.max_batch_rows.min(room);
         for _ in 0..self.queue.len() {
             let Some(entry) = self.queue.pop_front() else {
                 return;
             };
             if let Some(why) = verdict(&entry, now) {
                 dropped.push((entry, why));
-            } else if entry.bucket == bucket && batch.rows + entry.rows <= max_rows {
+            } else if entry.bucket == bucket
+                && batch.rows + entry.rows <= self.options.max_batch_rows
+                && batch.weight + entry.weight <= room
+            {
                 batch.rows += entry.rows;
+                batch.weight += entry.weight;
                 batch.entries.push(entry);
             } else {
                 self.queue.push_back(entry);
@@ -164,6 +170,7 @@ impl<T: Send> Scheduler<T> for NoWait<T> {
         let batch = self.pop_live(now, room, &mut dropped).map(|first| {
             let mut batch = Batch {
                 rows: first.rows,
+                weight: first.weight,
                 entries: vec![first],
             };
             if self.options.mergeable {

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 use turnout_core::admission::BytePermit;
-use turnout_core::batch;
 use turnout_core::scheduler::{Batch, Bucket, Dropped, Entry};
 use turnout_core::{Error, RequestContext, Result, Tensor};
 
@@ -38,6 +37,7 @@ pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending
     let rows = pending.inputs.first().map_or(1, Tensor::rows);
     Entry {
         rows,
+        weight: weight(&pending, rows),
         bucket: Bucket {
             signature: pending.signature,
             shapes: shape_hash(&pending.inputs, rows),
@@ -46,6 +46,17 @@ pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending
         cancellation: context.cancellation.clone(),
         work: pending,
     }
+}
+
+/// A sequence of a hundred tokens is one row and takes as long as a hundred of the warm-up's, which has one token each.
+fn weight(pending: &Pending, rows: usize) -> usize {
+    let elements: usize = pending
+        .inputs
+        .iter()
+        .map(|input| input.values().len())
+        .sum();
+    let row_elements = pending.servable.row_elements[pending.signature];
+    rows.max(elements.div_ceil(row_elements))
 }
 
 /// FNV-1a over the trailing dimensions. Inputs that disagree on dimension 0 get a bucket of their own row count, so that they
@@ -99,7 +110,7 @@ fn run_batch(servable: &Servable, batch: Batch<Pending>) {
             .for_each(|entry| run_alone(servable, entry));
     }
     let signature = batch.entries[0].bucket.signature;
-    match run_merged(servable, signature, &batch.entries, batch.rows) {
+    match run_merged(servable, signature, &batch) {
         Ok((parts, started, finished)) => {
             for (entry, outputs) in batch.entries.into_iter().zip(parts) {
                 let Pending { permit, reply, .. } = entry.work;
@@ -121,20 +132,20 @@ fn run_batch(servable: &Servable, batch: Batch<Pending>) {
 
 type Parts = (Vec<Vec<Tensor>>, Instant, Instant);
 
-fn run_merged(
-    servable: &Servable,
-    signature: usize,
-    entries: &[Entry<Pending>],
-    rows: usize,
-) -> Result<Parts> {
-    let inputs: Vec<&[Tensor]> = entries
+fn run_merged(servable: &Servable, signature: usize, batch: &Batch<Pending>) -> Result<Parts> {
+    let inputs: Vec<&[Tensor]> = batch
+        .entries
         .iter()
         .map(|entry| entry.work.inputs.as_slice())
         .collect();
-    let merged = batch::merge(&inputs)?;
-    let (outputs, started, finished) = timed_call(servable, signature, merged, rows)?;
-    let counts: Vec<usize> = entries.iter().map(|entry| entry.rows).collect();
-    Ok((batch::split(outputs, &counts)?, started, finished))
+    let merged = turnout_core::batch::merge(&inputs)?;
+    let (outputs, started, finished) = timed_call(servable, signature, merged, batch.weight)?;
+    let counts: Vec<usize> = batch.entries.iter().map(|entry| entry.rows).collect();
+    Ok((
+        turnout_core::batch::split(outputs, &counts)?,
+        started,
+        finished,
+    ))
 }
 
 fn run_alone(servable: &Servable, entry: Entry<Pending>) {
@@ -145,15 +156,14 @@ fn run_alone(servable: &Servable, entry: Entry<Pending>) {
         reply,
         ..
     } = entry.work;
-    let result =
-        timed_call(servable, signature, inputs, entry.rows).map(|(outputs, started, finished)| {
-            Executed {
-                outputs,
-                started,
-                finished,
-                permit,
-            }
-        });
+    let result = timed_call(servable, signature, inputs, entry.weight).map(
+        |(outputs, started, finished)| Executed {
+            outputs,
+            started,
+            finished,
+            permit,
+        },
+    );
     let _ = reply.send(result);
 }
 
@@ -161,7 +171,7 @@ fn timed_call(
     servable: &Servable,
     signature: usize,
     inputs: Vec<Tensor>,
-    rows: usize,
+    weight: usize,
 ) -> Result<(Vec<Tensor>, Instant, Instant)> {
     let started = Instant::now();
     let call = AssertUnwindSafe(|| servable.engine_model().run(signature, inputs));
@@ -171,7 +181,7 @@ fn timed_call(
     let finished = Instant::now();
     let outputs = result?;
     let micros = finished.duration_since(started).as_secs_f32() * 1e6;
-    servable.facts.curves[signature].observe(rows, micros);
+    servable.facts.curves[signature].observe(weight, micros);
     Ok((outputs, started, finished))
 }
 

@@ -9,6 +9,7 @@ use turnout_core::signature::DEFAULT_SIGNATURE;
 use turnout_core::snapshot::ServableSettings;
 use turnout_core::{Error, Result, Signature};
 use turnout_engine::Model;
+use turnout_engine::warmup::generate;
 
 use crate::execute::Pending;
 use crate::metrics::ServableMetrics;
@@ -37,6 +38,8 @@ pub(crate) struct Servable {
     pub(crate) model: Arc<str>,
     pub(crate) version: u64,
     pub(crate) signatures: Vec<Signature>,
+    /// Of the rows that the warm-up made, by signature.
+    pub(crate) row_elements: Vec<usize>,
     pub(crate) settings: ServableSettings,
     pub(crate) facts: Facts,
     pub(crate) metrics: Arc<ServableMetrics>,
@@ -70,11 +73,13 @@ impl Servable {
             metrics,
         } = parts;
         let options = scheduler_options(&settings, &facts);
+        let signatures = engine_model.signatures().to_vec();
         Self {
             id,
             model,
             version,
-            signatures: engine_model.signatures().to_vec(),
+            row_elements: signatures.iter().map(generate::row_elements).collect(),
+            signatures,
             settings,
             facts,
             metrics,
@@ -124,8 +129,8 @@ impl Servable {
             .len()
     }
 
-    pub(crate) fn predict_us(&self, signature: usize, rows: usize) -> f32 {
-        self.facts.curves[signature].predict_us(rows)
+    pub(crate) fn predict_us(&self, signature: usize, weight: usize) -> f32 {
+        self.facts.curves[signature].predict_us(weight)
     }
 }
 

@@ -24,7 +24,7 @@ struct TurnQueue {
     servable: Arc<Servable>,
     scheduler: NoWait<Pending>,
     /// Of all that waits.
-    rows: usize,
+    weight: usize,
 }
 
 /// What this loop has parsed and not yet run. One per loop.
@@ -39,7 +39,7 @@ pub(crate) struct Turn {
 
 /// Where the next batch of a queue runs.
 enum Place {
-    /// On the loop, with at most so many rows.
+    /// On the loop, with at most this weight.
     Inline(usize),
     /// On the loop, in a later turn.
     Later,
@@ -68,10 +68,10 @@ impl Turn {
         }
         if let Err(entry) = self.enqueue(entry, now) {
             let servable = Arc::clone(&entry.work.servable);
-            let rows = entry.rows;
             let batch = Batch {
+                rows: entry.rows,
+                weight: entry.weight,
                 entries: vec![entry],
-                rows,
             };
             self.shared.executor.submit(&servable, batch, now);
         }
@@ -88,9 +88,9 @@ impl Turn {
                 queues.len() - 1
             });
         let queue = &mut queues[index];
-        let rows = entry.rows;
+        let weight = entry.weight;
         queue.scheduler.offer(entry, now)?;
-        queue.rows += rows;
+        queue.weight += weight;
         self.ready.notify_one();
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Turn {
             let now = Instant::now();
             let (room, inline) = match self.place(queue) {
                 None | Some(Place::Later) => return,
-                Some(Place::Inline(rows)) => (rows, true),
+                Some(Place::Inline(weight)) => (weight, true),
                 Some(Place::Executor) => (usize::MAX, false),
             };
             let Some(batch) = queue.next_batch(now, room) else {
@@ -157,19 +157,20 @@ impl Turn {
         let curve = &queue.servable.facts.curves[front.bucket.signature];
         let full_us = full_budget_us(&self.shared);
         let backlog_us = if queue.servable.facts.mergeable {
-            curve.predict_us(queue.rows)
+            curve.predict_us(queue.weight)
         } else {
-            curve.predict_us(front.rows) * queue.scheduler.len() as f32
+            curve.predict_us(front.weight) * queue.scheduler.len() as f32
         };
         let rest_us = self.budget_us.get();
         Some(if backlog_us <= rest_us {
             Place::Inline(usize::MAX)
-        } else if curve.predict_us(front.rows) > full_us || backlog_us > full_us * MAX_BACKLOG_TURNS
+        } else if curve.predict_us(front.weight) > full_us
+            || backlog_us > full_us * MAX_BACKLOG_TURNS
         {
             Place::Executor
         } else {
-            match curve.rows_within(rest_us, queue.servable.settings.max_batch_rows) {
-                rows if rows >= front.rows => Place::Inline(rows),
+            match curve.rows_within(rest_us, queue.weight) {
+                weight if weight >= front.weight => Place::Inline(weight),
                 _ => Place::Later,
             }
         })
@@ -188,16 +189,16 @@ impl TurnQueue {
         Self {
             servable: Arc::clone(servable),
             scheduler: NoWait::new(servable.scheduler_options()),
-            rows: 0,
+            weight: 0,
         }
     }
 
     /// The next batch; what is dropped on the way is answered.
     fn next_batch(&mut self, now: Instant, room: usize) -> Option<Batch<Pending>> {
         let Next { batch, dropped } = self.scheduler.next_batch(now, room);
-        self.rows -= batch.as_ref().map_or(0, |batch| batch.rows);
+        self.weight -= batch.as_ref().map_or(0, |batch| batch.weight);
         for (entry, why) in dropped {
-            self.rows -= entry.rows;
+            self.weight -= entry.weight;
             execute::answer_dropped(entry, why);
         }
         batch
@@ -205,7 +206,7 @@ impl TurnQueue {
 
     fn predict_us(&self, batch: &Batch<Pending>) -> f32 {
         let signature = batch.entries[0].bucket.signature;
-        self.servable.predict_us(signature, batch.rows)
+        self.servable.predict_us(signature, batch.weight)
     }
 }
 

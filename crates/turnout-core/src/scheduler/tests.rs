@@ -11,6 +11,7 @@ fn entry(work: usize, rows: usize, shapes: u64, deadline: Instant) -> Entry<usiz
     };
     Entry {
         rows,
+        weight: rows,
         bucket,
         deadline,
         cancellation: Cancellation::default(),
@@ -134,6 +135,23 @@ fn a_batch_keeps_to_the_room_and_leaves_what_does_not_fit() {
     assert_eq!(works(&one), [2]);
     assert!(scheduler.next_batch(now, 2).batch.is_none(), "3 rows");
     assert_eq!(scheduler.front().map(|entry| entry.work), Some(3));
+}
+
+#[test]
+fn room_is_for_weight_and_the_batch_limit_for_rows() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut scheduler = no_wait(true);
+    for work in 0..6 {
+        let mut heavy = entry(work, 1, 0, later);
+        heavy.weight = 10;
+        scheduler.offer(heavy, now).expect("room");
+    }
+    assert!(scheduler.next_batch(now, 9).batch.is_none());
+    let two = scheduler.next_batch(now, 25).batch.expect("two fit");
+    assert_eq!((works(&two), two.rows, two.weight), (vec![0, 1], 2, 20));
+    let four = scheduler.next_batch(now, 1_000).batch.expect("four rows");
+    assert_eq!((four.rows, four.weight), (4, 40));
 }
 
 proptest! {

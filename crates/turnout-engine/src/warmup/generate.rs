@@ -43,6 +43,16 @@ pub fn rows_of(signature: &Signature, rows: usize) -> usize {
         .map_or(1, |spec| shape(spec, rows).first().copied().unwrap_or(1))
 }
 
+/// Elements of all inputs of one row; 1 at least.
+#[must_use]
+pub fn row_elements(signature: &Signature) -> usize {
+    let counts = signature
+        .inputs
+        .iter()
+        .map(|spec| element_count(&shape(spec, 1)).unwrap_or(usize::MAX));
+    counts.fold(0, usize::saturating_add).max(1)
+}
+
 /// Bytes of all inputs of one call; the largest number when they are beyond any memory.
 #[must_use]
 pub fn size_bytes(signature: &Signature, rows: usize) -> usize {

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
+use turnout_engine::fake::column_signature;
+
 use super::*;
 
 /// The budget of a turn is 100 µs in these tests.
@@ -98,5 +100,34 @@ fn a_servable_with_a_backlog_does_not_keep_others_waiting() {
     let position = calls.iter().position(|(name, ..)| *name == "other");
     assert_eq!(position, Some(1), "in the second turn: {calls:?}");
     drop((busy, other));
+    bench.end();
+}
+
+#[test]
+fn a_row_that_is_longer_than_those_of_the_warm_up_counts_for_more() {
+    let (bench, calls) = (Bench::new(), Calls::default());
+    let mut sequences = column_signature();
+    sequences.inputs[0].shape = Some(vec![None, None]);
+    let model = tell(&calls, "a").with_signatures(vec![sequences]);
+    let servable = bench.servable(model, false, 64, ROW_US);
+    bench.run(async |service| {
+        for tokens in [3, 2] {
+            let values = Values::Float32(vec![1.0; tokens]);
+            let input =
+                Tensor::new(Shape::from_slice(&[1, tokens]), values).expect("shape matches");
+            let permit = service.budget().acquire(tokens * 4).expect("room");
+            let context = service.context(&arrival());
+            let answer = service.predict(&servable, 0, vec![input], permit, &context);
+            answer.await.expect("an answer");
+        }
+    });
+    assert_eq!(
+        inline_and_elsewhere(&calls),
+        (vec![1], vec![1]),
+        "120 µs and less"
+    );
+    let curve = &servable.facts.curves[0];
+    assert!(curve.predict_us(3) < 3.0 * ROW_US, "learnt by weight");
+    drop(servable);
     bench.end();
 }
