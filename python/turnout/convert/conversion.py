@@ -1,6 +1,6 @@
 """A subject becomes ONNX with signatures, and is held to its original's answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -89,9 +89,9 @@ def convert(subject: Subject, table: Table, run: Runner, default: str | None = N
     notes = list(subject.notes)
     while True:
         attempt = _attempt(subject, heads, answers, table, run, notes)
-        if attempt is not None:
+        if isinstance(attempt, Converted):
             return attempt
-        heads = tuple(head for head in heads if not head.optional or head.method == default)
+        heads = tuple(head for head in heads if head.method not in attempt)
 
 
 def _in_order(subject: Subject, default: str | None) -> tuple[Head, ...]:
@@ -99,7 +99,7 @@ def _in_order(subject: Subject, default: str | None) -> tuple[Head, ...]:
         return subject.heads
     chosen = [head for head in subject.heads if head.method == default]
     if not chosen:
-        known = ", ".join(f"`{head.method}`" for head in subject.heads)
+        known = _quoted(head.method for head in subject.heads)
         raise InvalidInputError(
             f"the model has no such method for the default signature: `{default}`", hint=f"It has {known}."
         )
@@ -120,8 +120,8 @@ def _attempt(
     table: Table,
     run: Runner,
     notes: list[str],
-) -> Converted | None:
-    """Converts these outputs; None where one that can be done without failed, which is noted."""
+) -> Converted | Collection[str]:
+    """Converts these outputs, or returns the methods that are to be left out, which are noted."""
     optional = [head.method for head in heads[1:] if head.optional]
     outputs = [Output.like(_tensor_name(head, subject.layout), answers[head.method]) for head in heads]
     try:
@@ -129,8 +129,8 @@ def _attempt(
     except UnsupportedError as error:
         if not optional:
             raise
-        notes.append(f"left out: {', '.join(f'`{method}`' for method in optional)} ({error.message})")
-        return None
+        notes.append(f"left out: {_quoted(optional)} ({error.message})")
+        return optional
     got = _run(run, model, table)
     verdicts = [
         _compare(subject, head, answers[head.method], got[out.tensor], table)
@@ -142,9 +142,9 @@ def _attempt(
             output = outputs[heads.index(head)]
             raise _refusal(subject, head, verdict, table, (answers[head.method], got[output.tensor]))
     if failed:
-        methods = ", ".join(f"`{head.method}`" for head, _ in failed)
-        notes.append(f"left out: {', '.join(f'`{method}`' for method in optional)} (answers differently: {methods})")
-        return None
+        unfaithful = [head.method for head, _ in failed]
+        notes.append(f"left out: {_quoted(unfaithful)} (answers differently)")
+        return unfaithful
     parities = tuple(_parity(head, verdict) for head, verdict in zip(heads, verdicts, strict=True))
     return Converted(model, _signatures(subject, heads, outputs), len(table), parities, tuple(notes))
 
@@ -222,6 +222,10 @@ def _explain(blame: Blame) -> str:
         f"\ncause: float32 cannot hold the column `{blame.column}`: {blame.value!r} becomes {blame.float32!r}"
         f" (explains {blame.rows} of {blame.tried} rows)"
     )
+
+
+def _quoted(methods: Iterable[str]) -> str:
+    return ", ".join(f"`{method}`" for method in methods)
 
 
 def _shown(value: Any) -> str:

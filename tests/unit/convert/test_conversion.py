@@ -123,7 +123,7 @@ def test_what_is_left_of_an_unfaithful_extra_is_told(flowers: tuple[Any, NDArray
     heads = (*subject.heads[:2], replace(subject.heads[2], answer=negated))
     got = converted(replace(subject, heads=heads), flowers[1])
     assert [signature.name for signature in got.signatures] == ["serving_default", "predict", "predict_proba"]
-    assert got.notes == ("left out: `decision_function` (answers differently: `decision_function`)",)
+    assert got.notes == ("left out: `decision_function` (answers differently)",)
     with pytest.raises(ParityError):  # but not where it is what was asked for
         converted(replace(subject, heads=heads), flowers[1], "decision_function")
 
