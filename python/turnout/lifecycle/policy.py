@@ -110,7 +110,7 @@ def decide(model: ModelView, settings: ModelSettings, now_ms: int) -> Action | N
     """
     wanted = wanted_versions(model, settings)
     leaving = {view.version for view in model.versions if _may_leave(view, model, wanted, settings, now_ms)}
-    best = _best_default(model, settings, leaving)
+    best = _best_default(model, settings, leaving, target(model, settings))
     if best is not None and best != model.default:
         return Serve(best)
     if model.default is not None and (model.default in leaving or not _is_available(model, model.default)):
@@ -137,6 +137,12 @@ def wanted_versions(model: ModelView, settings: ModelSettings) -> tuple[int, ...
     if available and settings.swap == "memory_first":
         chosen = [view for view in chosen if not _is_down(view)] or available
     return tuple(view.version for view in chosen)
+
+
+def target(model: ModelView, settings: ModelSettings) -> int | None:
+    """Returns the version that should be the default: the most wanted one that has not failed; None where none is."""
+    up = {view.version for view in model.versions if not _is_down(view)}
+    return next((version for version in wanted_versions(model, settings) if version in up), None)
 
 
 def _choose(ordered: list[VersionView], settings: ModelSettings, pin: int | None) -> list[VersionView]:
@@ -183,7 +189,8 @@ def _may_leave(
     return all(ready) and not (settings.keep_previous and view.version == model.previous)
 
 
-def _best_default(model: ModelView, settings: ModelSettings, leaving: set[int]) -> int | None:
+def _best_default(model: ModelView, settings: ModelSettings, leaving: set[int], aim: int | None) -> int | None:
+    """Returns what to serve now. On the way to `aim` the version is passed over that served before: somebody left it."""
     views = _by_preference(
         view for view in model.versions if view.state is VersionState.AVAILABLE and view.version not in leaving
     )
@@ -194,7 +201,9 @@ def _best_default(model: ModelView, settings: ModelSettings, leaving: set[int]) 
     if settings.policy == "specific" and model.pin is None:
         listed = [version for version in versions if version in settings.specific_versions]
         if listed or model.default in versions:
-            return listed[0] if listed else model.default
+            versions = listed or [version for version in versions if version == model.default]
+    if model.default in versions and aim not in versions:
+        versions = [version for version in versions if version != model.previous]
     return versions[0] if versions else None
 
 

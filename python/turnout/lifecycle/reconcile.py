@@ -12,7 +12,7 @@ from turnout.lifecycle.complaints import model_problems, quarantine_fault
 from turnout.lifecycle.events import Clock, EventKind, EventLog
 from turnout.lifecycle.journal import Journal
 from turnout.lifecycle.loads import Loads, overdue_ms
-from turnout.lifecycle.policy import Action, Load, Reload, Retire, Serve, Unload, decide, wanted_versions
+from turnout.lifecycle.policy import Action, Load, Reload, Retire, Serve, Unload, decide, target, wanted_versions
 from turnout.lifecycle.ports import Configured, Fact, Hashed, Message, Ports, Prepared, Scanned
 from turnout.lifecycle.problems import ProblemLog
 from turnout.lifecycle.readiness import Readiness, judge_readiness
@@ -248,9 +248,14 @@ class Reconciler:
             self._problems.replace(f"model {model.name}", ())
             return
         is_seen = model.configured or model.settings_problem is not None
-        model.attempted = model.attempted or model.default is not None or (is_seen and not is_pending(model, now_ms))
+        model.attempted = model.attempted or self._serves_target(model, now_ms)
+        model.attempted = model.attempted or (is_seen and not is_pending(model, now_ms))
         self._problems.replace(f"model {model.name}", model_problems(model))
         self._plan(model, now_ms)
+
+    def _serves_target(self, model: ModelRecord, now_ms: int) -> bool:
+        view = model_view(model, now_ms, suspect_loading=self._loads.is_suspect_loading())
+        return model.default is not None and model.default == target(view, model.settings)
 
     def _observe(self, model: ModelRecord, now_ms: int) -> None:
         seen = model.observer.versions()

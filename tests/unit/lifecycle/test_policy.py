@@ -103,6 +103,9 @@ CASES = [
     Case("a version overtaken while it loads is let finish", [up(1), loading(2), new(3)], None, default=1),
     Case("and serves until the newest is warm", [up(1), up(2), new(3)], Serve(2), default=1),
     Case("and then makes room", [up(1), up(2), up(3)], Unload(1), NOT_KEPT, default=3, previous=2),
+    Case("but not if it was left before", [up(1), up(2), loading(3)], None, default=1, previous=2),
+    Case("not even where the newest fails", [up(1), up(2), down(3)], None, default=1, previous=2),
+    Case("it comes back where it is the newest", [up(1), up(2)], Serve(2), default=1, previous=2),
     # Something rather than nothing.
     Case("the next best is loaded when the newest failed", [new(1), down(2)], Load(1)),
     Case("and the one after it when that failed too", [new(1), down(2), down(3)], Load(1)),

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from tests.support.lifecycle import ROOT, World, warnings
+from tests.support.lifecycle import ROOT, SETTLE_MS, World, warnings
 from turnout.errors import ConfigError, RuntimeMissingError
 from turnout.lifecycle.complaints import model_problems
 from turnout.lifecycle.records import ModelRecord
@@ -457,3 +457,30 @@ def test_an_empty_or_absent_repository_is_not_ready(world: World) -> None:
 
 
 # The journal and quarantine.
+
+
+def test_a_start_is_not_over_before_the_version_that_is_wanted_most_is_loaded() -> None:
+    world = World()
+    world.settings["digits"] = ModelSettings(policy="all")
+    world.put("digits", 1)
+    world.write("digits", 2)
+    world.look()
+    world.load_all()
+    assert world.plane.default("digits") == 1
+    assert not world.status.ready, "users would be given a version that is about to go"
+    world.wait(2 * SETTLE_MS)
+    world.look()
+    world.load_all()
+    assert world.plane.default("digits") == 2
+    assert world.status.ready
+
+
+def test_a_start_is_over_when_the_version_that_is_wanted_most_has_failed() -> None:
+    world = World()
+    world.put("digits", 1)
+    world.put("digits", 2)
+    world.look()
+    world.fail_all()
+    world.load_all()
+    assert world.plane.default("digits") == 1
+    assert world.status.ready
