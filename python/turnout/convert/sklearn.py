@@ -12,6 +12,7 @@ from turnout.convert import boosted, lightgbm, sklearn_trees, xgboost
 from turnout.convert.base import Draws, Head, Kind, Subject, gap_of
 from turnout.convert.boosted import Boosted, Missing
 from turnout.convert.columns import text_columns, transformed_columns, used_columns
+from turnout.convert.documents import refuse_documents
 from turnout.convert.folding import fold
 from turnout.convert.graph import MATRIX
 from turnout.convert.memory import remember
@@ -32,6 +33,7 @@ def subject(model: Any) -> Subject:
     Raises:
         UnsupportedError: the model isn't fitted, or has something that cannot be converted.
     """
+    refuse_documents(model)
     layout = _layout(model)
     heads = _heads(model, layout)
     trees = _read_trees(model, layout)
@@ -66,10 +68,7 @@ def _layout(model: Any) -> Layout:
         return Layout.by_name(listed, {name: "string" for name in text_columns(model, listed)})
     width = getattr(model, "n_features_in_", None)
     if width is None:
-        raise UnsupportedError(
-            f"`{title(model)}` does not say how many columns it takes",
-            hint="Is it fitted? Models of text take documents, not columns, and cannot be converted yet.",
-        )
+        raise UnsupportedError(f"`{title(model)}` does not say how many columns it takes", hint="Is it fitted?")
     return Layout.matrix(int(width))
 
 

@@ -23,12 +23,14 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeRegressor
@@ -318,6 +320,34 @@ def test_a_fault_of_the_converter_is_refused():
 def test_what_cannot_be_converted_is_named(make: Maker, words: str):
     with pytest.raises(UnsupportedError, match=words):
         subject_of(make()[0])
+
+
+REVIEWS = pandas.DataFrame({"review": ["good", "bad", "so good"] * 9, "price": range(27), "qty": range(27)})
+WORDS = ("words", TfidfVectorizer(), "review")
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "words"),
+    [
+        (TfidfVectorizer(), REVIEWS["review"], "got a `TfidfVectorizer`"),
+        (make_pipeline(HashingVectorizer(), SGDClassifier()), REVIEWS["review"], "the step `hashingvectorizer` is a"),
+        (
+            make_pipeline(ColumnTransformer([WORDS, ("n", SCALED(), ["price", "qty"])]), LogisticRegression()),
+            REVIEWS,
+            "the step `columntransformer.words` is a `TfidfVectorizer`",
+        ),
+        (
+            make_pipeline(FeatureUnion([("count", make_pipeline(CountVectorizer()))]), LogisticRegression()),
+            REVIEWS["review"],
+            "the step `featureunion.count.countvectorizer` is a `CountVectorizer`",
+        ),
+    ],
+    ids=["alone", "pipeline", "column transformer", "union"],
+)
+def test_models_of_text_are_told_by_the_step_that_reads_it(model: Any, rows: Any, words: str):
+    with pytest.raises(UnsupportedError, match=f"^models of text cannot be converted yet: .*{words}") as caught:
+        subject_of(model.fit(rows, [1, 0, 1] * 9))
+    assert "features" in (caught.value.hint or "")
 
 
 def test_an_isolation_forest_has_labels():
