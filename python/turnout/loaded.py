@@ -64,7 +64,7 @@ class LoadedModel:
         facts = self._await_loaded()
         status = {"version": version, "servable": _SERVABLE, "state": "AVAILABLE"}
         versions = [{**status, "error_code": "", "error_message": ""}]
-        route: dict[str, Any] = {"name": name, "default": _SERVABLE, "labels": {}, "versions": versions}
+        route: dict[str, Any] = {"name": name, "default": _SERVABLE, "labels": {}, "problem": "", "versions": versions}
         self._plane.apply(json.dumps({"sequence": 2, **snapshot, "models": [route]}))
         return facts
 

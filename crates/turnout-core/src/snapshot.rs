@@ -107,6 +107,8 @@ pub struct ModelRoute {
     /// The servable of requests without a version.
     pub default: Option<u64>,
     pub labels: HashMap<String, u64>,
+    /// What is wrong with the model as a whole; empty where nothing is.
+    pub problem: String,
     pub versions: Vec<VersionStatus>,
 }
 

@@ -3,17 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use turnout_core::route::{Route, RoutingTable};
+use turnout_core::route::{Route, RoutingTable, VersionChoice};
 use turnout_core::snapshot::{ModelRoute, Readiness, Snapshot, VersionStatus};
 use turnout_core::{Error, Result};
 
 use crate::servable::Servable;
 
+mod absent;
+#[cfg(test)]
+mod tests;
+
 /// Swapped as a whole by every snapshot; requests keep the one they began with.
 pub(crate) struct Routes {
     pub(crate) ready: Readiness,
     pub(crate) models: Vec<ModelRoute>,
-    pub(crate) table: RoutingTable<Arc<Servable>>,
+    table: RoutingTable<Arc<Servable>>,
 }
 
 impl Routes {
@@ -41,6 +45,23 @@ impl Routes {
             models: snapshot.models,
             table,
         })
+    }
+
+    /// Finds the servable of a request.
+    ///
+    /// # Errors
+    /// `unavailable` while what is asked for is being loaded; else `model_not_found`, with the cause where it is known.
+    pub(crate) fn resolve(&self, model: &str, choice: VersionChoice<'_>) -> Result<Arc<Servable>> {
+        let found = self.table.resolve(model, choice).cloned();
+        found.map_err(|error| match self.model(model) {
+            Some(route) => absent::explain(error, route, choice),
+            None => error,
+        })
+    }
+
+    /// Every routable version: model, number, servable.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64, &Arc<Servable>)> {
+        self.table.iter()
     }
 
     pub(crate) fn model(&self, name: &str) -> Option<&ModelRoute> {

@@ -82,15 +82,9 @@ impl Service {
     }
 
     /// # Errors
-    /// `model_not_found`.
+    /// As of [`Routes::resolve`].
     pub(crate) fn resolve(&self, model: &str, choice: VersionChoice<'_>) -> Result<Arc<Servable>> {
-        self.0
-            .shared
-            .routes
-            .load()
-            .table
-            .resolve(model, choice)
-            .cloned()
+        self.0.shared.routes.load().resolve(model, choice)
     }
 
     pub(crate) fn budget(&self) -> &Arc<ByteBudget> {

@@ -140,6 +140,7 @@ impl Bench {
             name: servable.model.to_string(),
             default: Some(servable.id),
             labels: HashMap::from([("stable".to_owned(), servable.version)]),
+            problem: String::new(),
             versions: vec![version],
         };
         let ready = Readiness {

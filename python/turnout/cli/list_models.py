@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from turnout.cli.output import JsonFlag, format_bytes, print_json, print_table
+from turnout.cli.output import JsonFlag, format_bytes, note, print_json, print_table
 from turnout.cli.predict import DEFAULT_URL, ServerUrl
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def list_models(
     rows = _on_disk(path) if path is not None else _on_server(url or DEFAULT_URL)
     if as_json:
         print_json(rows)
-    elif rows:
+    elif not rows:
+        note(f"no models: {path or url or DEFAULT_URL}")
+    else:
         header = [name.removesuffix("_bytes") for name in rows[0]]
         print_table(header, [_for_people(row) for row in rows])
 
@@ -40,11 +42,13 @@ def _on_disk(path: Path) -> list[dict[str, Any]]:
     from turnout.repository.versions import scan_path
 
     models = scan_path(path).models
-    return [
-        _disk_row(model, version)
-        for _, model in sorted(models.items())
-        for _, version in sorted(model.versions.items(), reverse=True)
-    ]
+    return [row for _, model in sorted(models.items()) for row in _disk_rows(model)]
+
+
+def _disk_rows(model: "ScannedModel") -> list[dict[str, Any]]:
+    rows = [_disk_row(model, version) for _, version in sorted(model.versions.items(), reverse=True)]
+    empty = {"model": model.name, "version": "", "flavor": "", "size_bytes": 0, "created": "", "pinned": False}
+    return [*({**empty, "problem": problem.message} for problem in model.problems), *rows]
 
 
 def _disk_row(model: "ScannedModel", version: "ScannedVersion") -> dict[str, Any]:
@@ -69,7 +73,7 @@ def _on_server(url: str) -> list[dict[str, Any]]:
 
 
 def _server_rows(model: "ModelSummary") -> list[dict[str, Any]]:
-    return [
+    rows = [
         {
             "model": model.name,
             "version": version.version,
@@ -80,3 +84,7 @@ def _server_rows(model: "ModelSummary") -> list[dict[str, Any]]:
         }
         for version in model.versions
     ]
+    if not model.problem:
+        return rows
+    empty = {"model": model.name, "version": "", "state": "", "default": False, "labels": ""}
+    return [{**empty, "problem": model.problem}, *rows]

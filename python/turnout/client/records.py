@@ -33,12 +33,14 @@ class ModelSummary:
         default_version: the version that requests without one get, or None while there is none.
         labels: movable names of versions.
         versions: newest first.
+        problem: what is wrong with the model as a whole; empty where nothing is.
     """
 
     name: str
     default_version: int | None
     labels: Mapping[str, int]
     versions: tuple[VersionStatus, ...]
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

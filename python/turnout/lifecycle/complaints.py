@@ -5,6 +5,7 @@ from pathlib import Path
 from turnout.errors import ArtifactInvalidError, ModelNotFoundError, QuarantinedError
 from turnout.lifecycle.journal import Suspicion
 from turnout.lifecycle.records import Fault, ModelRecord, VersionRecord
+from turnout.lifecycle.state import VersionState
 from turnout.repository.scan import Problem
 from turnout.repository.settle import Waiting
 
@@ -15,9 +16,27 @@ def model_problems(model: ModelRecord) -> list[Problem]:
     if model.settings_problem is not None:
         problems.append(model.settings_problem)
     problems += [problem for problem in (_pin_problem(model), _missing_problem(model)) if problem is not None]
+    problems += _label_problems(model)
     for _, record in sorted(model.versions.items()):
         problems += _version_problems(record)
     return problems
+
+
+def _label_problems(model: ModelRecord) -> list[Problem]:
+    """A label names a version; it does not have it loaded."""
+    hint = 'The policies "all" and "specific" keep more than the newest versions loaded.'
+    return [
+        Problem(model.name, None, f"label {label}", ModelNotFoundError.code, text, hint)
+        for label, version in sorted(model.settings.labels.items())
+        if (text := _label_problem(label, version, model.versions.get(version)))
+    ]
+
+
+def _label_problem(label: str, version: int, record: VersionRecord | None) -> str:
+    if record is None:
+        return f"label `{label}` names a version that is not there: {version}"
+    is_loaded = record.wanted or record.state in (VersionState.LOADING, VersionState.AVAILABLE)
+    return "" if is_loaded else f"label `{label}` names a version that is not loaded: {version}"
 
 
 def _pin_problem(model: ModelRecord) -> Problem | None:

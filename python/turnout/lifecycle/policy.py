@@ -190,7 +190,7 @@ def _may_leave(
 
 
 def _best_default(model: ModelView, settings: ModelSettings, leaving: set[int], aim: int | None) -> int | None:
-    """Returns what to serve now. On the way to `aim` the version is passed over that served before: somebody left it."""
+    """Returns what to serve now. On the way to `aim` the one that served before is passed over: somebody left it."""
     views = _by_preference(
         view for view in model.versions if view.state is VersionState.AVAILABLE and view.version not in leaving
     )

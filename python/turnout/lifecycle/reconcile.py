@@ -250,7 +250,8 @@ class Reconciler:
         is_seen = model.configured or model.settings_problem is not None
         model.attempted = model.attempted or self._serves_target(model, now_ms)
         model.attempted = model.attempted or (is_seen and not is_pending(model, now_ms))
-        self._problems.replace(f"model {model.name}", model_problems(model))
+        model.problems = tuple(model_problems(model))
+        self._problems.replace(f"model {model.name}", model.problems)
         self._plan(model, now_ms)
 
     def _serves_target(self, model: ModelRecord, now_ms: int) -> bool:

@@ -186,6 +186,7 @@ class ModelRecord:
         pin: the operator's choice.
         attempted: whether its first load has ended.
         scan_problems: what the last scan found.
+        problems: everything that is wrong with it now.
         wake_ms: when to look at it again although nothing happened.
     """
 
@@ -206,4 +207,5 @@ class ModelRecord:
     pin: Pin | None = None
     attempted: bool = False
     scan_problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     wake_ms: int | None = None

@@ -80,6 +80,7 @@ def _model(model: ModelRecord) -> JsonValue:
         "name": model.name,
         "default": None if serving is None else serving.id,
         "labels": dict[str, JsonValue](sorted(model.settings.labels.items())),
+        "problem": next((problem.message for problem in model.problems if problem.version is None), ""),
         "versions": [_version(record) for record in shown],
     }
 

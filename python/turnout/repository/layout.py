@@ -139,7 +139,7 @@ def classify_path(path: Path, name: str | None = None) -> Source:
         What to serve. An empty folder is a repository.
 
     Raises:
-        RepositoryError: nothing is there, it cannot be read, or the name does not fit.
+        RepositoryError: nothing is there, it cannot be read, the name does not fit, or it may mean one or the other.
     """
     path = path.absolute()
     if not _is_utf8(path):
@@ -150,7 +150,9 @@ def classify_path(path: Path, name: str | None = None) -> Source:
     own_name = path.resolve().name
     if number_folders(child for child, is_folder in children if is_folder).names:
         return ModelSource(check_model_name(name or own_name), path)
-    if any(_marks_artifact(child) for child, is_folder in children if not is_folder):
+    mark = next((child for child, is_folder in children if not is_folder and _marks_artifact(child)), None)
+    if mark is not None:
+        _refuse_mixture(path, mark, [child for child, is_folder in children if is_folder])
         version = parse_version(own_name)
         folder_name = own_name if version is None else path.resolve().parent.name
         return ArtifactSource(check_model_name(name or folder_name), path, version or 1)
@@ -158,6 +160,23 @@ def classify_path(path: Path, name: str | None = None) -> Source:
         hint = "A name can be given to a model file, a model's folder or a version's folder."
         raise RepositoryError(f"a folder of models has no name of its own: `{path}`", hint=hint)
     return RepositorySource(path)
+
+
+def _refuse_mixture(path: Path, mark: str, folders: Iterable[str]) -> None:
+    """A stray file must not hide a whole repository."""
+    for folder in folders:
+        if model_name_fault(folder) is None and number_folders(_folders_in(path / folder)).names:
+            raise RepositoryError(
+                f"the folder holds a model (`{mark}`) and folders of models (`{folder}`): `{path}`",
+                hint=f"Move `{mark}` into a folder of its own, `NAME/1/`, or serve the file itself.",
+            )
+
+
+def _folders_in(path: Path) -> list[str]:
+    try:
+        return [child for child, is_folder in _children(path) if is_folder]
+    except RepositoryError:  # whatever is in it, it is not what was asked for
+        return []
 
 
 def _children(path: Path) -> list[tuple[str, bool]]:

@@ -54,6 +54,7 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
         "name": "digits",
         "default": 1,
         "labels": {"stable": 2},
+        "problem": "",
         "versions": [{"version": 2, "servable": 1, "state": "AVAILABLE", "error_code": "", "error_message": ""}],
     }
     assert world.plane.snapshot["ready"] == {"ready": True, "reason": ""}
@@ -234,6 +235,7 @@ def test_what_is_loaded_goes_on_serving_while_the_disk_is_away(world: World, wha
     world.settle()
     world.root_readable, world.models["digits"].readable = what != "root", what != "model"
     world.models["digits"].versions.clear()
+    world.look()  # what is wrong is shown once
     sequence = world.plane.snapshot["sequence"]
     for _ in range(5):
         world.look()
@@ -484,3 +486,20 @@ def test_a_start_is_over_when_the_version_that_is_wanted_most_has_failed() -> No
     world.load_all()
     assert world.plane.default("digits") == 1
     assert world.status.ready
+
+
+def test_labels_of_versions_that_are_not_loaded_are_a_problem() -> None:
+    world = World()
+    world.settings["digits"] = ModelSettings(labels={"stable": 1, "newest": 2, "gone": 77})
+    world.put("digits", 1)
+    world.put("digits", 2)
+    world.settle()
+    assert [problem.message for problem in world.status.problems] == [
+        "label `gone` names a version that is not there: 77",
+        "label `stable` names a version that is not loaded: 1",
+    ]
+    assert world.plane.route("digits")["problem"] == "label `gone` names a version that is not there: 77"
+    world.change_settings("digits", ModelSettings(policy="all", labels={"stable": 1}))
+    world.settle()
+    assert world.status.problems == ()
+    assert world.plane.route("digits")["problem"] == ""

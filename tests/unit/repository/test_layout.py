@@ -103,6 +103,17 @@ def test_a_folder_with_a_numbered_folder_is_a_model(tmp_path: Path, files: list[
     assert classify_path(tmp_path / "digits", "d") == ModelSource("d", tmp_path / "digits")
 
 
+@pytest.mark.parametrize("mark", ["loose.onnx", "saved_model.pb", "turnout.json"])
+def test_a_stray_file_does_not_hide_the_models_of_a_repository(tmp_path: Path, mark: str) -> None:
+    make_files(tmp_path / "models", mark, "orders/1/model.onnx")
+    with pytest.raises(
+        RepositoryError, match=rf"holds a model \(`{mark}`\) and folders of models \(`orders`\)"
+    ) as caught:
+        classify_path(tmp_path / "models")
+    assert caught.value.hint is not None
+    assert mark in caught.value.hint
+
+
 @pytest.mark.parametrize("files", [["saved_model.pb", "variables/"], ["model.onnx"], ["turnout.json", "model.bin"]])
 def test_a_folder_that_holds_an_artifact_is_one_version(tmp_path: Path, files: list[str]) -> None:
     make_files(tmp_path / "digits", *files)

@@ -52,9 +52,7 @@ impl DataPlane {
             .shared
             .routes
             .load()
-            .table
             .resolve(call.model, choice)
-            .cloned()
             .map_err(refuse)?;
         let signature = servable.signature(call.signature).map_err(refuse)?;
         let mut stages = Stages::received(received);

@@ -45,7 +45,7 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
 fn serving_status(service: &Service, name: &str) -> Option<ServingStatus> {
     let routes = service.routes();
     let serving = if !name.is_empty() && routes.model(name).is_some() {
-        let routable = routes.table.resolve(name, VersionChoice::Default).is_ok();
+        let routable = routes.resolve(name, VersionChoice::Default).is_ok();
         routable && service.stage() == Stage::Serving
     } else if name.is_empty() || SERVICES.contains(&name) {
         service.is_ready()

@@ -29,9 +29,8 @@ pub(crate) fn answer(routes: &Routes, message: &[u8]) -> Result<GetModelMetadata
     })?;
     let spec = target::named(request.model_spec.as_ref().map(ModelSpec::view))?;
     check_fields(&request.metadata_field)?;
-    let resolve = |model: &str, choice: turnout_core::route::VersionChoice<'_>| {
-        routes.table.resolve(model, choice).cloned()
-    };
+    let resolve =
+        |model: &str, choice: turnout_core::route::VersionChoice<'_>| routes.resolve(model, choice);
     let servable = target::servable(Some(spec), resolve)?;
     let definitions = SignatureDefMap {
         signature_def: servable.signatures.iter().map(definition).collect(),

@@ -138,8 +138,7 @@ fn prepare_here(service: &Service, message: &Bytes) -> Result<Prepared, Refused>
 async fn prepare_there(service: &Service, message: Bytes) -> Result<Prepared, Refused> {
     let (routes, limit_bytes) = (service.routes(), service.settings().max_body_bytes);
     let job = move || {
-        let resolve =
-            |model: &str, choice: VersionChoice<'_>| routes.table.resolve(model, choice).cloned();
+        let resolve = |model: &str, choice: VersionChoice<'_>| routes.resolve(model, choice);
         prepare(resolve, &message, limit_bytes)
     };
     service.offload(usize::MAX, job).await?

@@ -253,7 +253,7 @@ fn each_servable(
     value: impl Fn(&Servable) -> f64,
 ) {
     page.head(metric);
-    for (model, version, servable) in routes.table.iter() {
+    for (model, version, servable) in routes.iter() {
         page.value(metric, &[model, &version.to_string()], value(servable));
     }
 }

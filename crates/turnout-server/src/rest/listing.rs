@@ -41,6 +41,8 @@ struct ModelEntry<'a> {
     /// What requests without a version get; null for none.
     default_version: Option<u64>,
     labels: BTreeMap<&'a str, u64>,
+    /// What is wrong with the model as a whole; empty where nothing is.
+    problem: &'a str,
     versions: Vec<VersionEntry<'a>>,
 }
 
@@ -78,6 +80,7 @@ fn model_entry(route: &ModelRoute) -> ModelEntry<'_> {
             .iter()
             .map(|(label, version)| (label.as_str(), *version))
             .collect(),
+        problem: &route.problem,
         versions,
     }
 }

@@ -266,6 +266,7 @@ fn a_version_is_destroyed_by_the_reaper_after_its_last_answer() {
         name: "m".into(),
         default: Some(1),
         labels: HashMap::new(),
+        problem: String::new(),
         versions: vec![status],
     };
     let ready = Readiness {

@@ -11,7 +11,7 @@ fn pages_of_the_server_and_its_models() {
         assert_eq!(client.get("/livez").await, ok(r#"{"live":true}"#));
         let version =
             json!({"version": 1, "state": "AVAILABLE", "error_code": "", "error_message": ""});
-        let models = json!([{"name": "m", "default_version": 1, "labels": {"stable": 1}, "versions": [version]}]);
+        let models = json!([{"name": "m", "default_version": 1, "labels": {"stable": 1}, "problem": "", "versions": [version]}]);
         let ready = client.get("/readyz").await;
         assert_eq!(
             (ready.status, ready.json()),
