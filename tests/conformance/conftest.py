@@ -8,6 +8,7 @@ import pytest
 
 import turnout
 from tests.support.doors import Door, InProcess
+from tests.support.models import add_orders
 
 MODELS = Path(__file__).parents[2] / "crates" / "turnout-engine" / "tests" / "fixtures" / "onnx"
 IDENTITIES = sorted(path.stem for path in MODELS.glob("identity_*.onnx") if "complex" not in path.stem)
@@ -21,6 +22,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SERVED:
         (root / name / "1").mkdir(parents=True)
         shutil.copy(MODELS / f"{name}.onnx", root / name / "1" / "model.onnx")
+    add_orders(root)
     return root
 
 

@@ -91,6 +91,28 @@ BAD_INPUTS: dict[str, tuple[str, Any]] = {
     "text for numbers": ("mlp", {"x": np.array([["a"] * 8], dtype=object)}),
 }
 
+NO_ORDERS: dict[str, tuple[Any, str]] = {
+    "an extra column": ({"price": [1.0], "qty": [2], "zip": [3]}, "got `price`, `qty`, `zip`, expected `price`, `qty`"),
+    "a column too few": ({"price": [1.0]}, "got `price`, expected `price`, `qty`"),
+    "unequal columns": ({"price": [1.0], "qty": [2, 3]}, "disagree about the number of rows: `price` 1, `qty` 2"),
+    "ragged rows": ([{"price": 1.0, "qty": 2}, {"price": 1.0}], "row 1 has other keys than row 0: got `price`"),
+    "past float32": ({"price": [1.0, 1e39], "qty": [2, 3]}, r"input `price` .* cannot hold, in row 1: 1e\+39"),
+    "boxed, past float32": ({"price": np.array([1e39], object), "qty": [2]}, r"in row 0: 1e\+39"),
+    "rows past float32": ([{"price": 1e300, "qty": 1}], r"`float32` cannot hold, in row 0: 1e\+300"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ORDERS)
+def test_columns_that_do_not_fit_are_refused_in_the_same_words(door: Door, case: str) -> None:
+    inputs, words = NO_ORDERS[case]
+    with pytest.raises(InvalidInputError, match=words):
+        door.predict("orders", inputs)
+
+
+def test_rows_are_taken_as_dictionaries(door: Door) -> None:
+    prediction = door.predict("orders", [{"price": 1.5, "qty": 2}, {"qty": 1, "price": 16777217}])
+    np.testing.assert_array_equal(prediction["total"], np.array([3.0, 16777216.0], np.float32), strict=True)
+
 
 @pytest.mark.parametrize("case", BAD_INPUTS)
 def test_a_request_that_does_not_fit_is_refused_in_words(door: Door, case: str) -> None:

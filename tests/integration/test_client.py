@@ -10,6 +10,7 @@ import turnout
 from tests.support.models import FLOWERS, LABELS, add_version, wait_settled
 from turnout.client.retry import RetryPolicy
 from turnout.errors import (
+    ConfigError,
     DeadlineExceededError,
     ForkedError,
     InvalidInputError,
@@ -48,6 +49,14 @@ def test_predicts(client: turnout.Client, inputs: list[list[float]]) -> None:
     assert (prediction.model, prediction.version) == ("iris", 2)
     np.testing.assert_array_equal(prediction["label"], np.array(LABELS, np.int64), strict=True)
     assert (prediction["probabilities"].dtype, prediction["probabilities"].shape) == (np.float32, (3, 3))
+
+
+def test_a_deadline_without_time_is_refused(url: str, client: turnout.Client) -> None:
+    for cls in (turnout.Client, turnout.AsyncClient):
+        with pytest.raises(ConfigError, match="expected at least 1, got 0"):
+            cls(url, timeout_ms=0)
+    with pytest.raises(ConfigError, match="expected at least 1, got -1"):
+        client.predict("iris", FLOWERS, timeout_ms=-1)
 
 
 def test_predicts_by_the_version_that_was_asked_for(client: turnout.Client) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 import turnout
-from turnout.data.arrays import Inputs
+from turnout.data.inputs import Inputs
 
 
 class Door(Protocol):

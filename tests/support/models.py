@@ -22,6 +22,20 @@ def add_version(repository: Path, model: str, version: int) -> Path:
     return folder.parent
 
 
+def add_orders(repository: Path) -> Path:
+    """Puts the model `orders` into a repository, `total = price * qty`, all float32 [?]; returns its folder."""
+    import onnx
+
+    columns = [onnx.helper.make_tensor_value_info(name, 1, ["batch"]) for name in ("price", "qty", "total")]
+    node = onnx.helper.make_node("Mul", ["price", "qty"], ["total"])
+    graph = onnx.helper.make_graph([node], "orders", columns[:2], columns[2:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    folder = repository / "orders" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    return folder.parent
+
+
 def wait_settled(server: turnout.Server) -> turnout.Server:
     """Waits until every version that is wanted is loaded or has failed."""
     server.wait_ready(20)

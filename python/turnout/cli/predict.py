@@ -15,7 +15,7 @@ from turnout.errors import InvalidInputError
 
 if TYPE_CHECKING:  # these bring numpy, which help and completion can do without
     from turnout.client.blocking import Client
-    from turnout.data.arrays import Inputs
+    from turnout.data.inputs import Inputs
     from turnout.data.prediction import Prediction
     from turnout.data.samples import Sample
     from turnout.serving.inprocess import Model

@@ -11,10 +11,10 @@ from turnout.client.address import parse_url
 from turnout.client.blocking import DEFAULT_TIMEOUT_MS, make_codec
 from turnout.client.exchange import Exchange, Steps
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
-from turnout.client.retry import RetryPolicy
+from turnout.client.retry import RetryPolicy, check_timeout
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
 from turnout.client.transports import open_async_transport
-from turnout.data.arrays import Inputs
+from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
 from turnout.errors import TurnoutError
 from turnout.host.forks import ForkGuard
@@ -37,7 +37,7 @@ class AsyncClient:
         address = parse_url(url)
         self._codec = make_codec(address)
         self._transport = open_async_transport(address)
-        self._timeout_ms = timeout_ms
+        self._timeout_ms = check_timeout(timeout_ms)
         self._retry = retry or RetryPolicy()
         self._cache = MetadataCache()
         self._guard = ForkGuard(f"the client of `{url}`")
@@ -90,7 +90,7 @@ class AsyncClient:
         await self.close()
 
     def _deadline(self, timeout_ms: int | None) -> float:
-        return time.monotonic() + (self._timeout_ms if timeout_ms is None else timeout_ms) / 1000
+        return time.monotonic() + (self._timeout_ms if timeout_ms is None else check_timeout(timeout_ms)) / 1000
 
     async def _run(
         self, steps: Steps[T], timeout_ms: int | None, request_id: str | None, retry: RetryPolicy | None = None

@@ -9,10 +9,10 @@ from typing import Self, TypeVar
 from turnout.client.address import Address, parse_url
 from turnout.client.exchange import Codec, Exchange, Steps
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
-from turnout.client.retry import RetryPolicy
+from turnout.client.retry import RetryPolicy, check_timeout
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
 from turnout.client.transports import open_transport
-from turnout.data.arrays import Inputs
+from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
 from turnout.errors import TurnoutError
 from turnout.host.forks import ForkGuard
@@ -41,7 +41,7 @@ class Client:
         address = parse_url(url)
         self._codec = make_codec(address)
         self._transport = open_transport(address)
-        self._timeout_ms = timeout_ms
+        self._timeout_ms = check_timeout(timeout_ms)
         self._retry = retry or RetryPolicy()
         self._cache = MetadataCache()
         self._guard = ForkGuard(f"the client of `{url}`")
@@ -61,7 +61,8 @@ class Client:
         Args:
             model: the model's name.
             inputs: arrays by input name; or one array for a signature with one input; or a data frame whose columns
-                are the inputs. Numbers are converted to the element types of the signature where none is lost.
+                are the inputs; or rows, a list of dictionaries with a value for each input. Floats are rounded to the
+                precision of the signature, integers have to fit, and what would become infinite is refused.
             version: None takes the version that the server serves by default.
             signature: None takes the default one.
             timeout_ms: deadline of the whole call.
@@ -71,7 +72,9 @@ class Client:
             The outputs by name, and the version that answered.
 
         Raises:
-            TurnoutError: a subclass for each cause; `.retryable` says whether trying again may help.
+            InvalidInputError: the inputs do not fit the signature.
+            ConfigError: `timeout_ms` is less than 1.
+            TurnoutError: a subclass for each other cause; `.retryable` says whether trying again may help.
         """
         steps = predict_steps(self._codec, self._cache, model, version, signature, inputs)
         return self._run(steps, timeout_ms, request_id)
@@ -114,7 +117,7 @@ class Client:
         self.close()
 
     def _deadline(self, timeout_ms: int | None) -> float:
-        return time.monotonic() + (self._timeout_ms if timeout_ms is None else timeout_ms) / 1000
+        return time.monotonic() + (self._timeout_ms if timeout_ms is None else check_timeout(timeout_ms)) / 1000
 
     def _run(
         self, steps: Steps[T], timeout_ms: int | None, request_id: str | None, retry: RetryPolicy | None = None

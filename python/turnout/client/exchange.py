@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
-from turnout.data.arrays import Inputs
+from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
 from turnout.types import Signature
 

@@ -5,7 +5,8 @@ from turnout.client import protobuf
 from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.wire_names import DTYPE_BY_NUMBER, STATUS_NAMES, VERSION_STATES, default_first
-from turnout.data.arrays import Inputs, inputs_to_wire, outputs_from_wire
+from turnout.data.arrays import inputs_to_wire, outputs_from_wire
+from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
 from turnout.errors import InternalError, UnsupportedError
 from turnout.types import Signature, TensorSpec

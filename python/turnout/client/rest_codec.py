@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.wire_names import DTYPE_BY_NAME, default_first
-from turnout.data.arrays import BYTES_SUFFIX, Inputs, dtype_name, name_inputs, round_to_bfloat16
+from turnout.data.arrays import BYTES_SUFFIX, check_finite, dtype_name, round_to_bfloat16
+from turnout.data.inputs import Inputs, name_inputs
 from turnout.data.prediction import Prediction
 from turnout.errors import InternalError, InvalidInputError, UnsupportedError
 from turnout.types import Signature, TensorSpec
@@ -26,9 +27,10 @@ class RestCodec:
     def predict(
         self, metadata: ModelMetadata, version: int | None, signature: Signature, inputs: Inputs
     ) -> Exchange[Prediction | Unread]:
-        """Asks in column form, so that several inputs need not share their first dimension."""
-        named = name_inputs(inputs, [spec.name for spec in signature.inputs])
-        columns = {name: _to_json(name, value) for name, value in named.items()}
+        """Asks in column form, so that inputs of fixed dimensions need not share the first one."""
+        dtypes = {spec.name: spec.dtype for spec in signature.inputs}
+        named = name_inputs(inputs, signature)
+        columns = {name: _to_json(name, value, dtypes[name]) for name, value in named.items()}
         document = {"signature_name": signature.name, "inputs": columns}
 
         def read(answer: Answer) -> Prediction | Unread:
@@ -98,7 +100,7 @@ def _document(answer: Answer) -> dict[str, Any]:
     return cast("dict[str, Any]", document)
 
 
-def _to_json(name: str, value: ArrayLike) -> Any:
+def _to_json(name: str, value: ArrayLike, dtype: str) -> Any:
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -109,6 +111,7 @@ def _to_json(name: str, value: ArrayLike) -> Any:
             f"input `{name}` has an element type that JSON cannot carry: `{array.dtype}`",
             hint="Use a `grpc://` address.",
         )
+    check_finite(name, array, dtype)
     if found == "string":
         return _nest(name, array)
     return array.astype(np.float32).tolist() if found == "bfloat16" else array.tolist()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from turnout.errors import TurnoutError
+from turnout.errors import ConfigError, TurnoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,14 @@ class RetryPolicy:
             return None
         pause = min(self.longest_delay_ms, self.first_delay_ms * 2 ** (attempt - 1)) * (0.5 + jitter / 2)
         return pause if pause < remaining_ms else None
+
+
+def check_timeout(timeout_ms: int) -> int:
+    """Returns the deadline of a call.
+
+    Raises:
+        ConfigError: it leaves no time at all.
+    """
+    if timeout_ms < 1:
+        raise ConfigError(f"`timeout_ms` is out of range: expected at least 1, got {timeout_ms}")
+    return timeout_ms

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from turnout.client.exchange import Codec, Exchange, Steps, Unread
 from turnout.client.records import ModelMetadata
-from turnout.data.arrays import Inputs
+from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
 from turnout.errors import InvalidInputError, SignatureNotFoundError, UnavailableError
 

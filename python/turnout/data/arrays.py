@@ -3,18 +3,16 @@
 A wire tensor is `(name, dtype, shape, data)`: little-endian, C-contiguous bytes, or a list of `bytes` for `string`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
+from turnout.data.inputs import Inputs, name_inputs
 from turnout.errors import InvalidInputError
 from turnout.types import DTYPES, ResultTensor, Signature, WireTensor
-
-Inputs: TypeAlias = Mapping[str, ArrayLike] | ArrayLike
-"""Arrays by input name, or the one array of a signature with one input."""
 
 BYTES_SUFFIX = "_bytes"
 """Outputs of dtype `string` with this ending hold raw bytes; all others hold text. REST follows the same rule."""
@@ -76,40 +74,17 @@ def outputs_from_wire(tensors: Iterable[ResultTensor]) -> dict[str, NDArray[Any]
 def inputs_to_wire(inputs: Inputs, signature: Signature | None) -> list[WireTensor]:
     """Turns a caller's inputs into wire tensors, converted to the dtypes of the signature.
 
-    Names and shapes are not judged here: that is the server's work, and its message is the same for every door.
-
     Args:
         inputs: arrays by name; or one array, for a signature with one input; or a data frame, whose columns are taken
-            by name where the signature has an input for each.
+            by name; or rows, as dictionaries.
         signature: what the model declares; None sends named arrays with their own element types.
 
     Raises:
-        InvalidInputError: an array cannot be converted, or a bare array was given to a signature of several inputs.
+        InvalidInputError: an array cannot be converted, or `name_inputs` refuses the inputs.
     """
     dtypes = {spec.name: spec.dtype for spec in signature.inputs} if signature else {}
-    named = name_inputs(inputs, tuple(dtypes))
+    named = name_inputs(inputs, signature)
     return [to_wire(name, value, dtypes.get(name)) for name, value in named.items()]
-
-
-def name_inputs(inputs: Inputs, names: Sequence[str]) -> Mapping[str, ArrayLike]:
-    """Gives a bare array, or the columns of a data frame, the names that the signature has for them.
-
-    Raises:
-        InvalidInputError: a bare array was given to a signature of several inputs.
-    """
-    if isinstance(inputs, Mapping):
-        return inputs
-    if len(names) == 1:
-        return {names[0]: inputs}
-    columns = getattr(inputs, "columns", None)
-    if columns is not None and names:
-        frame = cast("Any", inputs)
-        return {str(column): frame[column].to_numpy() for column in columns}
-    listed = ", ".join(f"`{name}`" for name in names) or "unknown"
-    raise InvalidInputError(
-        f"one array was given, but the signature has {len(names)} inputs: {listed}",
-        hint="Pass a dictionary of arrays by input name.",
-    )
 
 
 def _as_array(name: str, value: ArrayLike) -> NDArray[Any]:
@@ -126,7 +101,7 @@ def _raw_bytes(array: NDArray[Any]) -> Buffer:
 
 
 def _cast(name: str, array: NDArray[Any], wanted: str) -> NDArray[Any]:
-    """Converts where no value changes its meaning: floats may lose digits, integers must fit, nothing is truncated."""
+    """Converts where no value changes its meaning: floats are rounded, integers must fit, nothing is truncated."""
     target = _NUMERIC[wanted]
     if array.dtype == target:
         return array
@@ -136,7 +111,40 @@ def _cast(name: str, array: NDArray[Any], wanted: str) -> NDArray[Any]:
         _check_range(name, array, target)
     elif array.size and not np.can_cast(array.dtype, target, "same_kind"):
         raise InvalidInputError(f"input `{name}` has the wrong element type: expected `{wanted}`, got `{array.dtype}`")
-    return array.astype(target)
+    with np.errstate(over="ignore"):  # told in words, below
+        converted = array.astype(target)
+    if target.kind in "fc":
+        _check_finite(name, array, np.isfinite(converted), wanted)
+    return converted
+
+
+def _check_finite(name: str, array: NDArray[Any], stayed: NDArray[np.bool_], wanted: str) -> None:
+    """Refuses finite values that are infinite in another element type."""
+    if stayed.all():
+        return
+    lost = np.argwhere(np.isfinite(array) & ~stayed)
+    if len(lost):
+        place = tuple(lost[0].tolist())
+        row = f", in row {place[0]}" if place else ""
+        raise InvalidInputError(f"input `{name}` has a value that `{wanted}` cannot hold{row}: {array[place].item()}")
+
+
+def check_finite(name: str, array: NDArray[Any], wanted: str) -> None:
+    """Refuses finite numbers that would be infinite in the element type of the signature; leaves all else to others.
+
+    Raises:
+        InvalidInputError: there are such numbers.
+    """
+    if array.dtype == np.object_:
+        items = array.reshape(-1).tolist()
+        if all(isinstance(item, int | float) for item in items):
+            array = np.asarray(items).reshape(array.shape)
+    if array.dtype.kind not in "iuf":
+        return
+    if wanted == "bfloat16":
+        _bfloat16_bits(name, array)
+    elif wanted in _NUMERIC and _NUMERIC[wanted].kind == "f":
+        _cast(name, array, wanted)
 
 
 def _unbox(name: str, array: NDArray[Any], wanted: str) -> NDArray[Any]:
@@ -173,9 +181,11 @@ def _bfloat16_bits(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Returns the upper halves of the float32 values, rounded to the nearest even; `uint16` is taken as such bits."""
     if array.dtype == np.uint16 or array.dtype.name == "bfloat16":
         return array.view(np.uint16)
-    bits = np.asarray(_cast(name, array, "float32"), order="C").view(np.uint32)
+    numbers = np.asarray(_cast(name, array, "float32"), order="C")
+    bits = numbers.view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     is_nan = (bits & 0x7FFF_FFFF) > 0x7F80_0000
+    _check_finite(name, numbers, (rounded & 0x7F80) != 0x7F80, "bfloat16")
     return np.where(is_nan, (bits >> 16) | 0x40, rounded).astype(np.uint16)
 
 

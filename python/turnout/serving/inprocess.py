@@ -6,7 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from turnout.data.arrays import Inputs, inputs_to_wire
+from turnout.data.arrays import inputs_to_wire
+from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
 from turnout.data.signatures import choose_signature
 from turnout.errors import UnavailableError
@@ -69,7 +70,8 @@ class Model:
 
         Args:
             inputs: arrays by input name; or one array for a signature with one input; or a data frame whose columns
-                are the inputs. Numbers are converted to the element types of the signature where none is lost.
+                are the inputs; or rows, a list of dictionaries with a value for each input. Floats are rounded to the
+                precision of the signature, integers have to fit, and what would become infinite is refused.
             signature: None takes the default one.
             timeout_ms: covers waiting and computing; None waits as long as it takes.
 

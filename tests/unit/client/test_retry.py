@@ -1,7 +1,7 @@
 import pytest
 
-from turnout.client.retry import RetryPolicy
-from turnout.errors import InvalidInputError, QueueFullError, TurnoutError
+from turnout.client.retry import RetryPolicy, check_timeout
+from turnout.errors import ConfigError, InvalidInputError, QueueFullError, TurnoutError
 
 POLICY = RetryPolicy(attempts=4, first_delay_ms=10, longest_delay_ms=25)
 
@@ -20,3 +20,10 @@ POLICY = RetryPolicy(attempts=4, first_delay_ms=10, longest_delay_ms=25)
 )
 def test_delay(attempt: int, error: TurnoutError, remaining_ms: float, jitter: float, expected: float | None) -> None:
     assert POLICY.delay_ms(attempt, error, remaining_ms, jitter) == expected
+
+
+def test_a_deadline_leaves_some_time() -> None:
+    assert check_timeout(1) == 1
+    for timeout_ms in (0, -5):
+        with pytest.raises(ConfigError, match=f"`timeout_ms` is out of range: expected at least 1, got {timeout_ms}"):
+            check_timeout(timeout_ms)

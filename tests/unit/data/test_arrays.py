@@ -32,6 +32,8 @@ CONVERSIONS = [
     pytest.param([True, False], "bool", np.array([True, False]), id="booleans"),
     pytest.param([1, 255], "uint8", np.array([1, 255], "u1"), id="integers that fit"),
     pytest.param(np.array([2**40]), "uint64", np.array([2**40], "u8"), id="signed to unsigned that fits"),
+    pytest.param([2**24 + 1], "float32", np.array([2**24], "f4"), id="integers are rounded to floats"),
+    pytest.param([np.inf, -np.inf], "float32", np.array([np.inf, -np.inf], "f4"), id="infinities stay"),
     pytest.param([], "int64", np.array([], "i8"), id="an empty list has no type of its own"),
     pytest.param(np.array([1.5, 2], object), "float32", np.array([1.5, 2], "f4"), id="boxed numbers"),
     pytest.param(np.array([1, 2], ">i4"), "int32", np.array([1, 2], "i4"), id="big-endian"),
@@ -59,6 +61,11 @@ REFUSALS = [
     pytest.param(["\udcff\ud800"], "string", "not Unicode, at flat index 0", id="half a surrogate pair"),
     pytest.param(np.array([None, 1.0], object), "float32", "elements that are not numbers", id="missing number"),
     pytest.param([[1], [1, 2]], "float32", "not a rectangular array", id="ragged"),
+    pytest.param([1.0, 1e39], "float32", r"a value that `float32` cannot hold, in row 1: 1e\+39", id="past float32"),
+    pytest.param([[1], [70_000]], "float16", "`float16` cannot hold, in row 1: 70000", id="integers past float16"),
+    pytest.param(1e300, "float32", r"`float32` cannot hold: 1e\+300", id="a scalar past float32"),
+    pytest.param(np.array([0, 1e39], object), "float32", r"in row 1: 1e\+39", id="boxed numbers past float32"),
+    pytest.param([3.4e38], "bfloat16", r"`bfloat16` cannot hold, in row 0: 3\.39", id="rounded past bfloat16"),
     pytest.param(np.array(["2020"], "M8[s]"), None, "element type that cannot be sent: got `datetime64", id="dates"),
 ]
 
@@ -121,8 +128,8 @@ def test_a_bare_array_for_several_inputs_is_refused() -> None:
         inputs_to_wire([1.0], signature(("a", "float32"), ("b", "float32")))
 
 
-def test_unknown_names_are_left_to_the_server() -> None:
-    (tensor,) = inputs_to_wire({"z": [1.0]}, signature(("x", "float32")))
+def test_without_a_signature_names_and_types_stay() -> None:
+    (tensor,) = inputs_to_wire({"z": [1.0]}, None)
     assert tensor[:2] == ("z", "float64")
 
 
