@@ -6,11 +6,11 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from turnout.cli.output import JsonFlag, print_json, print_line
+from turnout.cli.output import JsonFlag, print_line
 from turnout.errors import InvalidInputError
 
 if TYPE_CHECKING:  # these bring numpy, which help and completion can do without
@@ -58,22 +58,19 @@ def predict(
 ) -> None:
     """Ask a model about the rows of a file.
 
-    It prints one JSON object for each row. Without --url, a MODEL that exists as a file or folder is loaded into this
-    process; any other is asked for at the default address.
+    It prints one JSON object a line for each row; with --json, one that says which model and version answered, with the
+    row as its `prediction`. Without --url, a MODEL that exists as a file or folder is loaded into this process; any
+    other is asked for at the default address.
     """
     from turnout.data.rows import answer_rows, arrange_rows, split_rows
 
     sample = _read(source, form)
-    rows: list[dict[str, Any]] = []
-    answered_by: int | None = None
     with _open(Question(model, signature, version, timeout_ms), url) as predictor:
         for piece in split_rows(arrange_rows(sample, predictor.signature()), batch_rows):
             prediction = predictor.predict(piece)
-            answered_by = prediction.version
             for row in answer_rows(prediction):
-                rows.append(row) if as_json else print_line(json.dumps(row, ensure_ascii=False))
-    if as_json:
-        print_json({"model": model, "version": answered_by, "predictions": rows})
+                record = {"model": model, "version": prediction.version, "prediction": row} if as_json else row
+                print_line(json.dumps(record, ensure_ascii=False))
 
 
 def _read(source: Path, form: str | None) -> "Sample":

@@ -1,11 +1,12 @@
 """Rows from a file as the inputs of a signature, and answers as rows again."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout.data.arrays import check_finite
 from turnout.data.prediction import Prediction
 from turnout.data.samples import Sample, row_count
 from turnout.errors import InvalidInputError
@@ -21,7 +22,7 @@ def arrange_rows(sample: Sample, signature: Signature) -> dict[str, NDArray[Any]
     signature with one input; the columns of a matrix are taken by position for a signature with several inputs.
 
     Raises:
-        InvalidInputError: the rows fit none of these.
+        InvalidInputError: the rows fit none of these, or have a value that the element type of its input cannot hold.
     """
     row_count(sample)
     if isinstance(sample, Mapping):
@@ -61,8 +62,12 @@ def _json_values(array: NDArray[Any]) -> Any:
 def _arrange_columns(columns: dict[str, NDArray[Any]], signature: Signature) -> dict[str, NDArray[Any]]:
     names = [spec.name for spec in signature.inputs]
     if all(name in columns for name in names):
+        for spec in signature.inputs:
+            _check_column(spec.name, columns[spec.name], spec.dtype)
         return {name: columns[name] for name in names}
     if len(names) == 1 and _takes_width(signature.inputs[0], len(columns)):
+        for name, column in columns.items():
+            _check_column(name, column, signature.inputs[0].dtype)
         return {names[0]: np.stack(list(columns.values()), axis=1)}
     missing = ", ".join(f"`{name}`" for name in names if name not in columns)
     got = ", ".join(f"`{name}`" for name in columns)
@@ -72,14 +77,45 @@ def _arrange_columns(columns: dict[str, NDArray[Any]], signature: Signature) -> 
 def _arrange_matrix(matrix: NDArray[Any], signature: Signature) -> dict[str, NDArray[Any]]:
     names = [spec.name for spec in signature.inputs]
     if len(names) == 1:
+        for position, column in enumerate(matrix.T if matrix.ndim == 2 else [matrix]):
+            _check_column(str(position), column, signature.inputs[0].dtype)
         return {names[0]: matrix}
     if matrix.ndim == 2 and matrix.shape[1] == len(names):
+        for position, spec in enumerate(signature.inputs):
+            _check_column(spec.name, matrix[:, position], spec.dtype)
         return {name: matrix[:, position] for position, name in enumerate(names)}
     listed = ", ".join(f"`{name}`" for name in names)
     raise InvalidInputError(
         f"the rows do not fit the model: expected a column for each of {listed}, got shape {list(matrix.shape)}",
         hint="Name the columns, in a CSV header or as keys.",
     )
+
+
+def _check_column(name: str, column: NDArray[Any], dtype: str) -> None:
+    """Refuses the first value that is no number where one is asked for, and numbers that would become infinite.
+
+    The server could tell only the first value of a column that it cannot read, and it sees the rows in pieces.
+    """
+    if dtype == "string" or column.ndim != 1:
+        return
+    if column.dtype.kind in "OSU":
+        items: list[Any] = column.tolist()
+        bad = next((row for row, item in enumerate(items) if not _reads_as_number(item)), None)
+        if bad is None:  # as text, each of them would be a number
+            bad = next((row for row, item in enumerate(items) if not isinstance(item, bool | int | float)), None)
+        if bad is not None:
+            raise InvalidInputError(
+                f"the column `{name}` has a value that is no number, in row {bad + 1} of {len(items)}: {items[bad]!r}"
+            )
+    check_finite(name, column, dtype)
+
+
+def _reads_as_number(item: object) -> bool:
+    try:
+        float(cast("Any", item))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _takes_width(spec: TensorSpec, width: int) -> bool:

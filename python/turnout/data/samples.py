@@ -37,9 +37,9 @@ def read_sample(path: Path, form: str | None = None) -> Sample:
         with path.open("rb") as stream:
             return parse_sample(stream, chosen)
     except OSError as error:
-        raise InvalidInputError(f"the sample cannot be read ({error.strerror or error}): {path}") from error
+        raise InvalidInputError(f"the rows cannot be read ({error.strerror or error}): {path}") from error
     except InvalidInputError as error:
-        raise InvalidInputError(f"{error.message} in the sample: {path}", hint=error.hint) from error
+        raise InvalidInputError(f"{error.message}, in `{path}`", hint=error.hint) from error
 
 
 def parse_sample(stream: BinaryIO, form: str) -> Sample:
@@ -88,10 +88,10 @@ def row_count(sample: Sample) -> int:
     arrays = {"sample": sample} if isinstance(sample, np.ndarray) else dict(sample)
     counts = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
     if not counts or min(counts.values()) == 0:
-        raise InvalidInputError("the sample has no rows")
+        raise InvalidInputError("there are no rows")
     if len(set(counts.values())) > 1:
         got = ", ".join(f"`{name}` {count}" for name, count in counts.items())
-        raise InvalidInputError(f"the columns of the sample have different numbers of rows: {got}")
+        raise InvalidInputError(f"the columns have different numbers of rows: {got}")
     return next(iter(counts.values()))
 
 
@@ -100,7 +100,7 @@ def _format_of(path: Path) -> str:
     form = _ALIASES.get(suffix, suffix)
     if form not in FORMATS:
         raise InvalidInputError(
-            f"the suffix does not say how to read the sample: {path}",
+            f"the suffix does not say how to read the rows: {path}",
             hint=f"Use {_listed(f'.{name}' for name in FORMATS)}.",
         )
     return form

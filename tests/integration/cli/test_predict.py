@@ -55,9 +55,9 @@ def test_reads_every_format(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("door", ["rest_url", "grpc_url"])
 def test_asks_a_server(door: str, server: turnout.Server, tmp_path: Path) -> None:
     arguments = ["predict", MODEL, "-i", write_rows(tmp_path, "csv"), "--url", getattr(server, door), "--json"]
-    record = json.loads(run(arguments, tmp_path).stdout)
-    assert (record["model"], record["version"]) == (MODEL, 1)
-    assert [row["label"] for row in record["predictions"]] == LABELS
+    records = [json.loads(line) for line in run(arguments, tmp_path).stdout.splitlines()]
+    assert {(record["model"], record["version"]) for record in records} == {(MODEL, 1)}
+    assert [record["prediction"]["label"] for record in records] == LABELS
 
 
 def test_reads_standard_input_and_the_address_from_the_environment(server: turnout.Server, tmp_path: Path) -> None:
@@ -70,7 +70,16 @@ def test_reads_standard_input_and_the_address_from_the_environment(server: turno
 def test_many_rows_are_sent_in_pieces(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.tile(np.array(FLOWERS), (50, 1)))
     outcome = run(["predict", IRIS, "-i", "rows.npy", "--batch-rows", "7", "--json"], tmp_path)
-    assert [row["label"] for row in json.loads(outcome.stdout)["predictions"]] == LABELS * 50
+    assert [json.loads(line)["prediction"]["label"] for line in outcome.stdout.splitlines()] == LABELS * 50
+
+
+@pytest.mark.parametrize("door", ["rest_url", "grpc_url", None])
+def test_the_value_that_is_no_number_is_named(door: str | None, server: turnout.Server, tmp_path: Path) -> None:
+    path = write_rows(tmp_path, "csv")
+    path.write_text(path.read_text().replace("6.0", "six"))
+    model = [MODEL, "--url", getattr(server, door)] if door else [IRIS]
+    outcome = run(["predict", *model, "-i", path.name], tmp_path)
+    check_recording("predict_no_number", outcome, {r"\$ turnout .*": "$ turnout predict …"})
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,7 @@ def test_many_rows_are_sent_in_pieces(tmp_path: Path) -> None:
     [
         ("predict_wrong_width", [IRIS, "-i", "-"], "[1, 2]"),
         ("predict_no_json", [IRIS, "-i", "-"], "hello"),
+        ("predict_ragged", [IRIS, "-i", "-", "--format", "csv"], "1,2,3,4\n1,2,3\n"),
         ("predict_no_file", [IRIS, "-i", "absent.csv"], ""),
         ("predict_no_signature", [IRIS, "-i", "-", "--signature", "other"], "[1, 2, 3, 4]"),
         ("predict_no_server", ["iris", "-i", "-", "--url", "http://127.0.0.1:1"], "[1, 2, 3, 4]"),

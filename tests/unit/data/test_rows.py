@@ -18,6 +18,7 @@ def signature(**inputs: tuple[int | None, ...] | None) -> Signature:
 
 MATRIX = signature(x=(None, 2))
 COLUMNS = signature(a=(None,), b=(None,))
+TEXT = np.array(["1", "x", "3"], dtype=object)
 ROWS = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 
 
@@ -45,7 +46,13 @@ def test_rows_are_named_as_the_signature_does(
         (ROWS[:, :1], COLUMNS, r"expected a column for each of `a`, `b`, got shape \[3, 1\]"),
         ({"a": ROWS[:, 0]}, COLUMNS, "lack columns that the model needs: `b`; got `a`"),
         ({"c": ROWS[:, 0]}, MATRIX, "lack columns that the model needs: `x`; got `c`"),
-        (ROWS[:0], MATRIX, "no rows"),
+        (ROWS[:0], MATRIX, "there are no rows"),
+        ({"a": ROWS[:, 0], "b": TEXT}, COLUMNS, "the column `b` has a value that is no number, in row 2 of 3: 'x'"),
+        ({"c": ROWS[:, 0], "d": TEXT}, MATRIX, "the column `d` has a value that is no number, in row 2 of 3: 'x'"),
+        (np.stack([ROWS[:, 0], TEXT], axis=1), MATRIX, "the column `1` has a value that is no number, in row 2 of 3"),
+        (np.stack([ROWS[:, 0], TEXT], axis=1), COLUMNS, "the column `b` has a value that is no number, in row 2 of 3"),
+        ({"a": ROWS[:, 0], "b": np.array(["1", "2", "3"])}, COLUMNS, "no number, in row 1 of 3: '1'"),
+        ({"a": ROWS[:, 0], "b": np.array([1.0, 2.0, 1e39])}, COLUMNS, r"`b` .* cannot hold, in row 2: 1e\+39"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(sample: Sample, wanted: Signature, message: str) -> None:

@@ -113,7 +113,7 @@ def test_files_are_named(tmp_path: Path):
     with pytest.raises(InvalidInputError, match="suffix does not say"):
         read_sample(tmp_path / "rows.txt")
     (tmp_path / "bad.json").write_text(json.dumps({"a": [1], "b": []}))
-    with pytest.raises(InvalidInputError, match=r"no rows in the sample: .*bad\.json"):
+    with pytest.raises(InvalidInputError, match=r"there are no rows, in `.*bad\.json"):
         read_sample(tmp_path / "bad.json")
 
 
