@@ -114,26 +114,52 @@ class Staging:
 
 @contextmanager
 def open_staging(repository: Path, model: str) -> Generator[Staging]:
-    """Opens a folder in which a version is put together; what was not published is removed at the end.
+    """Opens a folder in which a version is put together.
+
+    What was not published is removed at the end, with the folders above it that were made for it and are still empty.
 
     Raises:
         RepositoryError: the model's name cannot be one, or the repository cannot be written.
     """
     model_folder = repository.absolute() / check_model_name(model)
+    made: list[Path] = []
     try:
-        private = model_folder / PRIVATE_FOLDER
-        make_folder(private)
-        remove_stale(model_folder)
-        folder, lock = _make_locked(private)
+        folder, lock = _make_staging(model_folder, made)
     except RepositoryError:
+        _remove_empty(made)
         raise
     except OSError as error:
+        _remove_empty(made)
         raise _failure("stage a version", model_folder, error) from error
     try:
         yield Staging(model_folder, folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # gone where it was published; what stays is swept by the next writer
+        is_published = not folder.exists()
+        shutil.rmtree(folder, ignore_errors=True)  # what stays is swept by the next writer
         os.close(lock)
+        if not is_published:
+            _remove_empty(made)
+
+
+def _make_staging(model_folder: Path, made: list[Path]) -> tuple[Path, int]:
+    """Makes a staging folder and those above it, which are added to `made`; returns it and its lock."""
+    private = model_folder / PRIVATE_FOLDER
+    for _ in range(_MAX_ATTEMPTS):
+        made += [folder for folder in (private, *private.parents) if not folder.exists() and folder not in made]
+        try:
+            make_folder(private)
+            remove_stale(model_folder)
+            return _make_locked(private)
+        except FileNotFoundError:
+            continue  # another push failed at this moment and took away the folders that it had made
+    raise RepositoryError(f"cannot make a staging folder in `{private}`")
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Removes folders as far as they are empty, the innermost first."""
+    for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
+        with suppress(OSError):  # somebody else uses it meanwhile, or has removed it
+            folder.rmdir()
 
 
 def remove_stale(model_folder: Path, now_s: float | None = None) -> list[Path]:

@@ -99,8 +99,63 @@ def test_a_file_cannot_be_put_outside(tmp_path: Path, name: str) -> None:
 def test_what_is_not_published_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ArtifactInvalidError, match="key `entry`"), open_staging(tmp_path, "digits") as staging:
         staging.publish(MANIFEST)
-    assert staged(tmp_path) == []
-    assert whole_versions(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def fail(repository: Path) -> None:
+    with suppress(ArtifactInvalidError), open_staging(repository, "digits"):
+        raise ArtifactInvalidError("no model")
+
+
+def test_a_push_that_fails_takes_along_what_it_made(tmp_path: Path) -> None:
+    fail(tmp_path / "new" / "repository")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "digits" / "1").mkdir(parents=True)
+    fail(tmp_path)
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["1"]
+
+
+def test_a_push_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "digits" / ".turnout").mkdir(parents=True)
+    fail(tmp_path)
+    assert (tmp_path / "digits" / ".turnout").is_dir()
+
+
+def test_a_push_that_fails_leaves_what_others_need(tmp_path: Path) -> None:
+    with suppress(ArtifactInvalidError), open_staging(tmp_path, "digits"):
+        with open_staging(tmp_path, "digits") as other:
+            fail(tmp_path)
+            (other.folder / "model.onnx").write_bytes(b"model")
+            other.publish(MANIFEST)
+        raise ArtifactInvalidError("no model")
+    assert whole_versions(tmp_path) == [1]
+
+
+def test_pushes_that_fail_do_not_harm_others_at_the_same_moment(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        failures = [pool.submit(fail, tmp_path) for _ in range(200)]
+        numbers = list(pool.map(push, [tmp_path] * 8))
+        for each in failures:
+            each.result()
+    assert whole_versions(tmp_path) == sorted(numbers) == list(range(1, 9))
+
+
+def test_a_folder_that_vanishes_before_it_is_used_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = files.make_folder, 0
+
+    def make_and_lose(folder: Path) -> None:
+        nonlocal calls
+        calls += 1
+        real(folder)
+        if calls == 1:
+            folder.rmdir()
+            folder.parent.rmdir()
+
+    monkeypatch.setattr(publish, "make_folder", make_and_lose)
+    assert push(tmp_path) == 1
+    assert calls == 2
 
 
 EFFECTS = ["make_folder", "digest_file", "sync_file", "write_new", "sync_folder", "rename_new", "number_folders"]
