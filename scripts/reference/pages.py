@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.reference.command_line import cli_page
 from scripts.reference.data_plane import errors_page, metrics_page, rest_page
+from scripts.reference.python_names import python_page
 from scripts.reference.settings import config_page
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -16,6 +17,7 @@ def pages() -> dict[str, str]:
         "config.md": config_page(),
         "errors.md": errors_page(),
         "metrics.md": metrics_page(),
+        "python.md": python_page(),
         "rest.md": rest_page(),
     }
 

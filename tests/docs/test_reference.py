@@ -3,8 +3,10 @@ from typing import Any
 
 import typer.main
 
+import turnout
 from scripts.reference.command_line import commands
 from scripts.reference.pages import FOLDER, stale
+from scripts.reference.python_names import ORDER
 from turnout import _dataplane, errors
 from turnout.cli.app import app
 from turnout.config.schema import ModelSchema, ServerSchema
@@ -14,6 +16,11 @@ UNITS = ("seconds", "bytes", "rows", "requests", "total", "info", "flight", "ope
 
 def test_pages_say_what_the_code_says():
     assert stale(FOLDER) == [], "run `make docs-reference`"
+
+
+def test_every_public_name_is_explained():
+    assert set(ORDER) == set(turnout.__all__) - {"__version__"}
+    assert [name for name in ORDER if not getattr(turnout, name).__doc__] == []
 
 
 def test_every_error_code_has_its_exception():

@@ -46,12 +46,40 @@ made
         ("```console\n$ false\n```\n", "ended with 1"),
         ("```console\n$ echo a\nb\n```\n", "The page says:\nb"),
         ("\n```python\nraise SystemExit(3)\n```\n", "the script of line 3 ended with 3"),
-        ("```console\n$ python -c 1 &\n```\n", "ended with 0"),
+        ("```console\n$ sleep 30 &\n```\n", "leaves something running"),
     ],
 )
 def test_page_that_is_wrong_fails(page: str, message: str, tmp_path: Path):
     with pytest.raises(AssertionError, match=message):
         Reader(tmp_path).follow(page)
+
+
+def test_commands_of_a_page_share_a_shell(tmp_path: Path):
+    page = """
+```console
+$ name=value
+$ sleep 30 &
+$ echo $name
+value
+```
+```console
+$ kill %1; wait %1; test $? = 143
+```
+"""
+    Reader(tmp_path).follow(page)
+
+
+def test_servers_get_ports_of_their_own(tmp_path: Path):
+    page = """
+```console
+$ python3 -m http.server $TURNOUT_REST_PORT --bind 127.0.0.1 &
+$ curl -sf --retry 20 --retry-connrefused --retry-delay 1 -o /dev/null -w '%{url}' localhost:8501/
+…127.0.0.1:8501/
+$ kill %1
+$ ! wait %1
+```
+"""
+    Reader(tmp_path).follow(page)
 
 
 def test_commands_carry_their_output():
