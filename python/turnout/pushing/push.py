@@ -10,11 +10,15 @@ from typing import Any
 from turnout.config.resolve import load_config
 from turnout.errors import ConfigError
 from turnout.flavors.resolve import ENTRY_NAME
+from turnout.pushing.changes import describe_changes
 from turnout.pushing.isolation import DEFAULT_TIMEOUT_S, run_task
 from turnout.pushing.staging import Order, Rows, Staged, stage
 from turnout.pushing.trial import Trial
+from turnout.repository.layout import ModelSource
 from turnout.repository.manifest import Manifest, MergeProof
 from turnout.repository.publish import open_staging
+from turnout.repository.scan import Scanner
+from turnout.types import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,8 @@ def push(
     with open_staging(folder, name) as staging, Rows.of(sample) as rows:
         staged = stage(staging, model, rows, order)
         trial = _try_out(staging.folder, staged, rows, f"model `{name}`", timeout_s)
+        notes = (*staged.notes, *_note_changes(folder.absolute() / name, trial.signatures))
         number, complete = staging.publish(_manifest(staged, trial, metrics or {}), version)
-    notes = staged.notes
     if trial.row_us is None and staged.sample is None:
         notes = (*notes, "loaded, but not run: no rows could be made up for it; `--sample` gives it some")
     return PushResult(name, number, folder.absolute() / name / str(number), staged.title, complete, trial.row_us, notes)
@@ -107,6 +111,16 @@ def _repository(given: str | PathLike[str] | None) -> Path:
         hint = "Give `repository`, or set TURNOUT_REPOSITORY or `repository` in turnout.toml."
         raise ConfigError("no repository was given", hint=hint)
     return Path(chosen)
+
+
+def _note_changes(model_folder: Path, signatures: tuple[Signature, ...]) -> tuple[str, ...]:
+    """Notes how a version differs from the newest one; nothing where that does not say what it answers to."""
+    scanned = Scanner(ModelSource(model_folder.name, model_folder)).scan().models.get(model_folder.name)
+    newest = max(scanned.versions.values(), key=lambda each: each.version, default=None) if scanned else None
+    if newest is None or newest.manifest is None or not newest.manifest.signatures:
+        return ()
+    changes = describe_changes(newest.manifest.signatures, signatures)
+    return (f"beside version {newest.version}: {'; '.join(changes)}",) if changes else ()
 
 
 def _try_out(folder: Path, staged: Staged, rows: Rows, what: str, timeout_s: float) -> Trial:

@@ -196,6 +196,16 @@ def test_an_onnx_message_is_pushed_as_it_is(tmp_path: Path):
     assert turnout.push(onnx.load(model_path()), "m", repository=tmp_path).manifest.flavor == "onnx"
 
 
+def test_a_note_says_what_callers_would_find_different(tmp_path: Path):
+    model, rows = flowers()
+    assert turnout.push(model_path(), "iris", repository=tmp_path).notes == ()
+    assert turnout.push(model_path(), "iris", repository=tmp_path).notes == ()
+    result = turnout.push(model, "iris", repository=tmp_path, sample=rows)
+    (note,) = (note for note in result.notes if note.startswith("beside version 2: "))
+    assert "output `probabilities` disappears" in note
+    assert "signature `predict_proba` appears" in note
+
+
 @pytest.mark.parametrize("content", [b"nonsense", model_path().read_bytes()[:300]])
 def test_broken_onnx_files_are_refused(tmp_path: Path, content: bytes):
     (tmp_path / "broken.onnx").write_bytes(content)
