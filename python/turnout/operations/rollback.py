@@ -12,7 +12,7 @@ from pathlib import Path
 from turnout.client.blocking import Client
 from turnout.client.records import ModelSummary
 from turnout.client.retry import RetryPolicy
-from turnout.errors import DeadlineExceededError, RepositoryError, UnavailableError
+from turnout.errors import DeadlineExceededError, ModelNotFoundError, RepositoryError, UnavailableError
 from turnout.repository.pin import Pin, clear_pin, write_pin
 from turnout.repository.scan import ScannedModel
 from turnout.repository.versions import pick_version, previous_version, scan_path
@@ -47,13 +47,14 @@ def plan_rollback(repository: Path, name: str, wanted: int | None, serving: int 
         serving: the version that a running server gives to requests without a version; None where nobody said.
 
     Raises:
-        RepositoryError: there is no such model or version, or no older one.
+        ModelNotFoundError: there is no such model or version.
+        RepositoryError: there is no older version, or the repository cannot be read.
     """
     model, folder = _find_model(repository, name)
     newest = max(model.versions, default=None)
     current = serving or (model.pin.version if model.pin is not None else newest)
     if wanted is not None:
-        return Target(name, folder, pick_version(model, wanted).version, current)
+        return Target(name, folder, _existing(model, wanted), current)
     older = None if current is None else previous_version(model.versions, current)
     if older is None:
         raise RepositoryError(f"model `{name}` has no version that is older than the current one: {current}")
@@ -64,11 +65,12 @@ def plan_clear(repository: Path, name: str) -> Target:
     """Decides which version is meant to serve once the pin is gone: the newest.
 
     Raises:
-        RepositoryError: there is no such model, or it has no version.
+        ModelNotFoundError: there is no such model, or it has no version.
+        RepositoryError: the repository cannot be read.
     """
     model, folder = _find_model(repository, name)
     if not model.versions:
-        raise RepositoryError(f"model `{name}` has no versions: `{folder}`")
+        raise ModelNotFoundError(f"model `{name}` has no versions: `{folder}`")
     return Target(name, folder, max(model.versions), model.pin.version if model.pin is not None else None)
 
 
@@ -133,13 +135,20 @@ def _find_model(repository: Path, name: str) -> tuple[ScannedModel, Path]:
     model = scan.models.get(name)
     if model is None:
         listed = ", ".join(f"`{each}`" for each in sorted(scan.models)) or "none"
-        raise RepositoryError(f"`{repository}` has no such model: expected one of {listed}, got `{name}`")
+        raise ModelNotFoundError(f"`{repository}` has no such model: expected one of {listed}, got `{name}`")
     if model.folder is None:
         hint = "Only a model's folder has versions."
         raise RepositoryError(f"a single file cannot be rolled back: `{repository}`", hint=hint)
     if not model.readable:
         raise RepositoryError(model.problems[0].message, hint=model.problems[0].hint)
     return model, model.folder
+
+
+def _existing(model: ScannedModel, wanted: int) -> int:
+    try:
+        return pick_version(model, wanted).version
+    except RepositoryError as error:
+        raise ModelNotFoundError(error.message, hint=error.hint) from error
 
 
 def _summary(client: Client, name: str) -> ModelSummary | None:
