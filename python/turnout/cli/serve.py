@@ -59,13 +59,12 @@ def serve(
     The first signal lets requests in flight finish, a second one ends the server at once. Every other setting can be
     given in turnout.toml, as a TURNOUT_… variable, or by --set: `turnout config show` lists them.
     """
-    from turnout.config.resolve import load_config
+    from turnout.config.resolve import Assigned, load_config
     from turnout.host.logs import configure_logging
     from turnout.host.runtimes import check_any
     from turnout.repository.layout import classify_path
 
     flags = {
-        **_split_settings(settings or (), of_model=False),
         "host": host,
         "rest_port": rest_port,
         "grpc_port": grpc_port,
@@ -80,8 +79,10 @@ def serve(
         "log_level": log_level,
         "repository": str(path) if path else None,
     }
-    model_flags = _split_settings(settings or (), of_model=True)
-    config = load_config(file=config_file, flags=flags, model_flags=model_flags)
+    assigned = Assigned(
+        server=_split_settings(settings or (), of_model=False), models=_split_settings(settings or (), of_model=True)
+    )
+    config = load_config(file=config_file, flags=flags, assigned=assigned)
     chosen = config.server.settings
     if chosen.repository is None:
         raise ConfigError("nothing to serve was given", hint="`turnout serve model.onnx`, or a folder of models.")
@@ -145,7 +146,9 @@ def _announce(serving: "Serving", *, as_json: bool) -> None:
         urls = {"rest_url": serving.rest_url, "grpc_url": serving.grpc_url, "grpc_address": serving.grpc_address}
         print_line(json.dumps(urls))
     else:
-        print_line(f"REST  {serving.rest_url}\ngRPC  {serving.grpc_address}")
+        # gRPC libraries take an address of TCP as it is; of a socket, `turnout.Client` takes the URL alone.
+        is_socket = serving.grpc_address.startswith("unix:")
+        print_line(f"REST  {serving.rest_url}\ngRPC  {serving.grpc_url if is_socket else serving.grpc_address}")
     sys.stdout.flush()
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,11 +77,28 @@ class Config:
         return self.model(name, own_file if own_file is not None and own_file.is_file() else None).settings
 
 
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Settings that were given by name, rather than by a flag of their own.
+
+    Attributes:
+        server: settings of the server.
+        models: settings of every model.
+        prefix: what a person writes before the name of a setting of the server.
+        model_prefix: what a person writes before the name of a setting of every model.
+    """
+
+    server: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    models: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    prefix: str = "--set "
+    model_prefix: str = "--set model."
+
+
 def load_config(
     *,
     file: Path | None = None,
     flags: Mapping[str, Any] | None = None,
-    model_flags: Mapping[str, Any] | None = None,
+    assigned: Assigned | None = None,
     environ: Mapping[str, str] | None = None,
     machine: Machine | None = None,
     home: Path | None = None,
@@ -91,8 +108,8 @@ def load_config(
 
     Args:
         file: the operator's file; None looks for it as `find_file` says.
-        flags: settings of the server given on the command line; None values are not set.
-        model_flags: settings of every model given on the command line.
+        flags: settings of the server that have a flag of their own; None values are not set.
+        assigned: settings given by name; flags beat them.
         environ: the environment; the process's own when not given.
         machine: what the defaults are sized to; this machine when not given.
         home: the user's home folder.
@@ -106,16 +123,18 @@ def load_config(
     path = find_file(file, environ, home) if search else file
     document = read_toml(path) if path is not None else {}
     tables = document.pop("models", {})
+    assigned = assigned or Assigned()
     layers = [
-        _flag_layer(ServerSchema, flags or {}),
-        _environment_layer(ServerSchema, environ, PREFIX),
-        _file_layer(ServerSchema, document, path, "turnout.toml"),
+        _flag_layer(ServerSchema, flags or {}, "--"),
+        _flag_layer(ServerSchema, assigned.server, assigned.prefix, assigned.model_prefix),
+        _environment_layer(ServerSchema, environ, PREFIX, MODEL_PREFIX),
+        _file_layer(ServerSchema, document, path, "turnout.toml", {"model": "models", **_MODELS_OWN}),
     ]
     defaults = default_settings(machine or read_machine(), environ, home)
     return Config(
         server=_check_server(_build(ServerSettings, merge(layers), defaults)),
         file=path,
-        model_flags=_flag_layer(ModelSchema, model_flags or {}),
+        model_flags=_flag_layer(ModelSchema, assigned.models, assigned.model_prefix),
         model_environment=_environment_layer(ModelSchema, environ, MODEL_PREFIX),
         model_tables=_model_layers(tables, path),
     )
@@ -154,28 +173,46 @@ def _read_model_file(path: Path, bounds: ModelSettings) -> Layer:
     return layer
 
 
-def _flag_layer(schema: type[Schema], values: Mapping[str, Any]) -> Layer:
+_MODELS_OWN = dict.fromkeys(ModelSchema.model_fields, "[models.NAME]")
+"""Where the settings of a model stand in the operator's file."""
+
+
+def _flag_layer(schema: type[Schema], values: Mapping[str, Any], prefix: str, model_prefix: str = "") -> Layer:
     given = {name: value for name, value in values.items() if value is not None}
-    where = {name: f"--{name.replace('_', '-')}" for name in given}
-    return _layer(schema, given, where, "flag", strict=False)
+    where = {name: prefix + (name.replace("_", "-") if prefix == "--" else name) for name in given}
+    elsewhere = {name: model_prefix + name for name in ModelSchema.model_fields} if model_prefix else {}
+    return _layer(schema, given, where, "flag", strict=False, elsewhere=elsewhere)
 
 
-def _environment_layer(schema: type[Schema], environ: Mapping[str, str], prefix: str) -> Layer:
+def _environment_layer(schema: type[Schema], environ: Mapping[str, str], prefix: str, model_prefix: str = "") -> Layer:
+    elsewhere = {name: model_prefix + name.upper() for name in ModelSchema.model_fields} if model_prefix else {}
     texts = environment_values(environ, prefix)
     where = {name: prefix + name.upper() for name in texts}
     values = {name: parse_text(name, text) for name, text in texts.items()}
-    return _layer(schema, values, where, "environment", strict=False)
+    return _layer(schema, values, where, "environment", strict=False, elsewhere=elsewhere)
 
 
-def _file_layer(schema: type[Schema], values: Mapping[str, Any], path: Path | None, kind: Kind) -> Layer:
-    return _layer(schema, values, dict.fromkeys(values, str(path)), kind, strict=True)
+def _file_layer(
+    schema: type[Schema],
+    values: Mapping[str, Any],
+    path: Path | None,
+    kind: Kind,
+    elsewhere: Mapping[str, str] | None = None,
+) -> Layer:
+    return _layer(schema, values, dict.fromkeys(values, str(path)), kind, strict=True, elsewhere=elsewhere)
 
 
 def _layer(
-    schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, str], kind: Kind, *, strict: bool
+    schema: type[Schema],
+    values: Mapping[str, Any],
+    where: Mapping[str, str],
+    kind: Kind,
+    *,
+    strict: bool,
+    elsewhere: Mapping[str, str] | None,
 ) -> Layer:
     quoted = {name: f"`{place}`" for name, place in where.items()}
-    checked = check(schema, values, quoted, strict=strict)
+    checked = check(schema, values, quoted, strict=strict, elsewhere=elsewhere)
     return {name: Entry(value, Origin(kind, where[name])) for name, value in checked.items()}
 
 

@@ -122,7 +122,14 @@ LOWER_ONLY = ("load_timeout_ms", "max_batch_rows", "max_queue")
 """Limits that a file inside the repository may lower and never raise."""
 
 
-def check(schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, str], *, strict: bool) -> dict[str, Any]:
+def check(
+    schema: type[Schema],
+    values: Mapping[str, Any],
+    where: Mapping[str, str],
+    *,
+    strict: bool,
+    elsewhere: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Returns the values that are set, converted and within their bounds.
 
     Args:
@@ -130,13 +137,14 @@ def check(schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, s
         values: what was given, by setting.
         where: for each setting, where it was given, in words.
         strict: whether text that looks like a number is refused; files are strict, variables cannot be.
+        elsewhere: how names that do not belong here are written instead.
 
     Raises:
         ConfigError: a name is unknown or a value does not fit.
     """
     for name in values:
         if name not in schema.model_fields:
-            raise unknown_setting(name, where[name], schema.model_fields)
+            raise unknown_setting(name, where[name], schema.model_fields, elsewhere or {})
     try:
         return schema.model_validate(dict(values), strict=strict).model_dump(exclude_unset=True, exclude_none=True)
     except ValidationError as error:
@@ -148,9 +156,9 @@ def check(schema: type[Schema], values: Mapping[str, Any], where: Mapping[str, s
         ) from error
 
 
-def unknown_setting(name: str, where: str, known: Mapping[str, Any]) -> ConfigError:
-    """Makes the error for a name that does not exist, with the closest one that does as the hint."""
-    close = get_close_matches(name, list(known), n=1)
+def unknown_setting(name: str, where: str, known: Mapping[str, Any], elsewhere: Mapping[str, str]) -> ConfigError:
+    """Makes the error for a name that does not exist here, with the closest one that does as the hint."""
+    close = [elsewhere[name]] if name in elsewhere else get_close_matches(name, list(known), n=1)
     hint = f"Did you mean `{close[0]}`?" if close else "`turnout config show` lists every setting."
     return ConfigError(f"unknown setting in {where}: `{name}`", hint=hint)
 

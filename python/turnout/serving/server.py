@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from turnout.config.resolve import load_config
+from turnout.config.resolve import Assigned, load_config
 from turnout.config.settings import ServerSettings
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import classify_path
@@ -59,11 +59,11 @@ class Server:
         config: str | PathLike[str] | None = None,
         sample: Any = None,
     ) -> None:
-        flags = {**(settings or {}), "host": host, "rest_port": rest_port, "grpc_port": grpc_port}
+        arguments = {"host": host, "rest_port": rest_port, "grpc_port": grpc_port}
+        given = {**(settings or {}), **{key: value for key, value in arguments.items() if value is not None}}
         loaded = load_config(
             file=None if config is None else Path(config),
-            flags={key: value for key, value in flags.items() if value is not None},
-            model_flags=model_settings,
+            assigned=Assigned(given, model_settings or {}, "settings.", "model_settings."),
             environ={key: value for key, value in os.environ.items() if not key.startswith("TURNOUT_")},
             search=False,
         )

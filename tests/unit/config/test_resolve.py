@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from turnout.config.resolve import Config, find_file, load_config
+from turnout.config.resolve import Assigned, Config, find_file, load_config
 from turnout.config.schema import ModelSchema, Schema, ServerSchema
 from turnout.config.settings import GIB, MIB, ServerSettings
 from turnout.errors import ConfigError
@@ -93,10 +93,31 @@ def test_the_strongest_source_of_a_model_setting_wins(sources: Sources, value: s
     assert (resolved.settings.merge, resolved.origins["merge"].kind) == (value, kind)
 
 
+def test_a_flag_beats_what_is_set_by_name(tmp_path: Path) -> None:
+    given = Assigned({"rest_port": "1", "grpc_port": "2"})
+    server = load_config(flags={"rest_port": 3}, assigned=given, environ={}, machine=MACHINE, home=tmp_path).server
+    assert (server.settings.rest_port, server.settings.grpc_port) == (3, 2)
+    assert (server.origins["rest_port"].where, server.origins["grpc_port"].where) == ("--rest-port", "--set grpc_port")
+
+
+@pytest.mark.parametrize(
+    ("assigned", "message", "hint"),
+    [
+        (Assigned({"max_steams": 1}), "in `--set max_steams`: `max_steams`", "Did you mean `max_streams`?"),
+        (Assigned({"max_queue": 1}), "in `--set max_queue`: `max_queue`", "Did you mean `--set model.max_queue`?"),
+        (Assigned(models={"merg": 1}), "in `--set model.merg`: `merg`", "Did you mean `merge`?"),
+    ],
+)
+def test_a_wrong_name_is_shown_as_it_was_written(assigned: Assigned, message: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(assigned=assigned, environ={}, machine=MACHINE, home=tmp_path)
+    assert caught.value.hint == hint
+
+
 def test_a_flag_for_every_model_beats_all(tmp_path: Path) -> None:
     environ = {"TURNOUT_MODEL_MERGE": "auto"}
-    config = load_config(model_flags={"merge": "never"}, environ=environ, machine=MACHINE, home=tmp_path)
-    assert config.model("iris").origins["merge"].where == "--merge"
+    config = load_config(assigned=Assigned(models={"merge": "never"}), environ=environ, machine=MACHINE, home=tmp_path)
+    assert config.model("iris").origins["merge"].where == "--set model.merge"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +140,24 @@ def test_a_flag_for_every_model_beats_all(tmp_path: Path) -> None:
             "unknown setting in .*: `merg`",
             "Did you mean `merge`?",
             id="model",
+        ),
+        pytest.param(
+            Sources(file="[model.iris]\nmerge = 'never'"),
+            "in `.*turnout.toml`: `model`",
+            "Did you mean `models`?",
+            id="table",
+        ),
+        pytest.param(
+            Sources(file="max_queue = 1"),
+            "turnout.toml`: `max_queue`",
+            "Did you mean `[models.NAME]`?",
+            id="a model's own",
+        ),
+        pytest.param(
+            Sources(environ={"TURNOUT_MAX_QUEUE": "1"}),
+            "unknown setting in `TURNOUT_MAX_QUEUE`: `max_queue`",
+            "Did you mean `TURNOUT_MODEL_MAX_QUEUE`?",
+            id="a model's own in the environment",
         ),
         pytest.param(
             Sources(file="xyzzy = 1"), "`xyzzy`", "`turnout config show` lists every setting.", id="nothing close"
