@@ -54,13 +54,17 @@ pub(crate) fn bind(address: &str, reuse_port: bool) -> Result<Bound> {
             Bound::Tcp
         })
         .map_err(|source| {
-            let error = Error::address_in_use(format!(
+            let hint = if source.kind() == io::ErrorKind::AddrNotAvailable {
+                "choose an address of this machine; 0.0.0.0 stands for all of them"
+            } else {
+                "stop what listens there, or choose another port (0 takes any free one)"
+            };
+            Error::address_in_use(format!(
                 "cannot listen on {address}: {}",
                 kind_text(&source)
             ))
-            .with_source(source);
-            error
-                .with_hint("stop what listens there, or choose another port (0 takes any free one)")
+            .with_source(source)
+            .with_hint(hint)
         })
 }
 

@@ -62,7 +62,7 @@ def parse_url(url: str) -> Address:
 
 
 def _refusal(url: str) -> ConfigError:
-    return ConfigError(
-        f"the server's URL has a form that is not understood: `{url}`",
-        hint="Write `http://HOST:8501` for REST or `grpc://HOST:8500` for gRPC.",
-    )
+    hint = "Write `http://HOST:8501` for REST or `grpc://HOST:8500` for gRPC."
+    if url.startswith("unix:"):
+        hint = "Write `http+unix:///PATH` for REST or `grpc+unix:///PATH` for gRPC."
+    return ConfigError(f"the server's URL has a form that is not understood: `{url}`", hint=hint)

@@ -11,6 +11,8 @@ from turnout.errors import InternalError, TurnoutError, UnavailableError, error_
 CODE_HEADER = "x-turnout-code"
 REQUEST_ID_HEADER = "x-request-id"
 
+_UNREACHABLE_HINT = "Is the server running, and is this its address?"
+
 
 @cache
 def _classes() -> Mapping[str, type[TurnoutError]]:
@@ -60,15 +62,14 @@ def grpc_failure(status: str, message: str, metadata: Mapping[str, str]) -> Turn
         metadata: trailing metadata by lower-case name.
     """
     code = metadata.get(CODE_HEADER) or _GRPC_CODES.get(status)
-    return _failure(code, message or f"the server answered with the gRPC status: {status}", metadata, None)
+    hint = _UNREACHABLE_HINT if status == "UNAVAILABLE" and CODE_HEADER not in metadata else None
+    return _failure(code, message or f"the server answered with the gRPC status: {status}", metadata, hint)
 
 
 def unreachable(address: str, cause: Exception) -> UnavailableError:
     """Makes the exception for a connection that could not be made or broke."""
     reason = str(cause) or type(cause).__name__
-    return UnavailableError(
-        f"no answer from `{address}`: {reason}", hint="Is the server running, and is this its address?"
-    )
+    return UnavailableError(f"no answer from `{address}`: {reason}", hint=_UNREACHABLE_HINT)
 
 
 def _failure(code: str | None, message: str, headers: Mapping[str, str], hint: str | None) -> TurnoutError:

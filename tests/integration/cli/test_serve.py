@@ -1,5 +1,6 @@
 import signal
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import turnout
-from tests.support.command import check_recording, run
+from tests.support.command import COMMAND, check_recording, clean_environment, run
 from tests.support.models import FLOWERS, IRIS, LABELS, add_version
 from tests.support.process import ServeProcess
+from turnout.client.address import parse_url
 from turnout.errors import UnavailableError
 
 VOLATILE = {
@@ -108,6 +110,22 @@ def test_says_what_is_wrong(name: str, arguments: list[str], tmp_path: Path) -> 
     (tmp_path / "empty.onnx").write_text("")
     ports = ["--grpc-port", "0", *([] if "--rest-port" in arguments else ["--rest-port", "0"])]
     check_recording(name, run(["serve", *arguments, *ports], tmp_path), VOLATILE)
+
+
+def test_an_address_of_another_machine_is_told_apart_from_a_taken_one(tmp_path: Path) -> None:
+    arguments = ["serve", IRIS, "--host", "192.0.2.1", "--rest-port", "0", "--grpc-port", "0"]
+    check_recording("serve_foreign_address", run(arguments, tmp_path), VOLATILE)
+
+
+def test_the_banner_shows_what_the_client_takes(tmp_path: Path) -> None:
+    command = [*COMMAND, "serve", str(IRIS), "--rest-socket", "rest.sock", "--grpc-socket", "grpc.sock"]
+    environment = clean_environment(tmp_path)
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        urls = [server.stdout.readline().split()[1] for _ in range(2)]
+        server.terminate()
+    assert urls == ["http+unix://rest.sock", "grpc+unix://grpc.sock"]
+    assert [parse_url(url).socket_path for url in urls] == ["rest.sock", "grpc.sock"]
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

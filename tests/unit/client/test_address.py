@@ -26,6 +26,12 @@ def test_refuses_other_forms(url: str) -> None:
         parse_url(url)
 
 
+def test_says_how_a_socket_is_written() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_url("unix:/run/turnout.sock")
+    assert "`grpc+unix:///PATH`" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     ("url", "authority", "is_local"),
     [

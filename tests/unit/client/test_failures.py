@@ -30,3 +30,11 @@ def test_every_code_of_the_catalogue_becomes_its_class(code: str) -> None:
 def test_without_a_code_the_status_tells(error: TurnoutError, code: str, message: str) -> None:
     assert error.code == code
     assert error.message.startswith(message)
+
+
+def test_a_server_that_is_not_there_has_the_same_hint_at_every_door() -> None:
+    refused = grpc_failure("UNAVAILABLE", "failed to connect to all addresses", {})
+    assert refused.hint == unreachable("h:1", OSError()).hint
+    assert refused.hint is not None
+    assert grpc_failure("UNAVAILABLE", "draining", {"x-turnout-code": "unavailable"}).hint is None
+    assert grpc_failure("INTERNAL", "what", {}).hint is None
