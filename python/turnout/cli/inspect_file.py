@@ -35,6 +35,8 @@ def _print_inspection(inspection: "Inspection") -> None:
     print_line(f"size    {format_bytes(inspection.size_bytes)}")
     if inspection.engine:
         print_line(f"engine  {inspection.engine} {inspection.runtime}")
+    for position, (name, figure) in enumerate(inspection.metrics.items()):
+        print_line(f"{'        ' if position else 'metrics '}{name} {figure:g}")
     for signature in inspection.signatures:
         _print_signature(signature)
     if inspection.note:

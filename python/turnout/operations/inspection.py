@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Inspection:
         runtime: the runtime's version; None where nothing was loaded.
         signatures: what it answers to, the default first; empty where nothing was loaded.
         note: what to know or to do about it; empty without need.
+        metrics: figures of the training, as they were pushed.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Inspection:
     runtime: str | None
     signatures: tuple[Signature, ...]
     note: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def to_json(self) -> dict[str, Any]:
         """Returns a record of JSON types."""
@@ -52,6 +55,7 @@ class Inspection:
             "runtime": self.runtime,
             "signatures": [signature.to_json() for signature in self.signatures],
             "note": self.note,
+            "metrics": dict(self.metrics),
         }
 
 
@@ -79,6 +83,7 @@ def inspect_path(path: Path) -> Inspection:
         engine=artifact.engine,
         runtime=description["runtime"],
         signatures=artifact.signatures or tuple(Signature.from_json(each) for each in description["signatures"]),
+        metrics=version.manifest.metrics if version.manifest else {},
     )
 
 

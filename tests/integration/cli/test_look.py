@@ -26,6 +26,14 @@ def test_inspect_looks_into_the_folders_of_models(tmp_path: Path) -> None:
     assert [signature["name"] for signature in record["signatures"]] == ["serving_default"]
 
 
+def test_inspect_shows_the_metrics_of_a_version(tmp_path: Path) -> None:
+    turnout.push(IRIS, "iris", repository=tmp_path / "models", metrics={"auc": 0.9, "rows": 1500})
+    lines = run(["inspect", "models/iris"], tmp_path).stdout.splitlines()
+    assert [line.split() for line in lines[4:6]] == [["metrics", "auc", "0.9"], ["rows", "1500"]]
+    record = json.loads(run(["inspect", "models/iris", "--json"], tmp_path).stdout)
+    assert record["metrics"] == {"auc": 0.9, "rows": 1500}
+
+
 def test_inspect_never_runs_code_from_a_file(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, tuple[str, str]]:
