@@ -5,9 +5,13 @@ from turnout.convert.sampling import generate
 from turnout.convert.subjects import subject_of
 from turnout.convert.tables import table_of
 from turnout.data.samples import Sample
+from turnout.errors import ParityError
 from turnout.pushing.candidate import Candidate
 
 GENERATED = "generated"
+
+_OWN_ROWS = "The rows were generated; `--sample`, or `sample=`, compares the answers to rows of your own."
+_OWN_EXPORT = "Export the model to ONNX by other means, and push that file."
 
 
 def convert_object(
@@ -39,5 +43,9 @@ def convert_object(
         table, unused = table_of(sample, subject.layout)
         if unused:
             notes = (f"columns of the sample that the model does not use: {', '.join(f'`{name}`' for name in unused)}",)
-    converted = convert(subject, table, run, signature)
+    try:
+        converted = convert(subject, table, run, signature)
+    except ParityError as error:
+        error.hint = error.hint or (_OWN_ROWS if sample is None else _OWN_EXPORT)
+        raise
     return converted.model, Candidate.of(subject, converted, sample_name, notes)

@@ -144,6 +144,10 @@ def test_a_refusal_in_a_child_says_as_much_as_one_here(tmp_path: Path):
     with pytest.raises(ParityError, match="`predict_proba` of the converted model differs") as caught:
         turnout.push(path, "m", repository=tmp_path / "models", trust=True, sample=rows[50:])
     assert set(caught.value.context) == {"model", "row", "inputs", "column"}
+    assert "Export the model" in (caught.value.hint or "")
+    with pytest.raises(ParityError) as caught:
+        turnout.push(path, "m", repository=tmp_path / "models", trust=True)
+    assert "The rows were generated; `--sample`" in (caught.value.hint or "")
     assert versions(tmp_path / "models") == []
 
 
