@@ -168,7 +168,7 @@ def _read_summary(entry: Mapping[str, Any]) -> ModelSummary:
         VersionStatus(version["version"], version["state"], version["error_code"], version["error_message"])
         for version in entry["versions"]
     )
-    return ModelSummary(entry["name"], entry["default_version"], entry["labels"], versions)
+    return ModelSummary(entry["name"], entry["default_version"], entry["labels"], versions, entry["problem"])
 
 
 def _read_status(entry: Mapping[str, Any]) -> VersionStatus:
