@@ -70,11 +70,11 @@ fn what_failed_says_why() {
 
 #[test]
 fn a_model_without_versions_says_what_is_wrong_with_it() {
-    let routes = routes(&json!([]), "model.toml: unknown setting: `polcy`");
+    let routes = routes(&json!([]), "model.toml: unknown setting: `colour`");
     let (code, _, hint) = refusal(&routes, VersionChoice::Default);
     assert_eq!(code, ErrorCode::ModelNotFound);
     assert_eq!(
         hint.as_deref(),
-        Some("model.toml: unknown setting: `polcy`")
+        Some("model.toml: unknown setting: `colour`")
     );
 }
