@@ -9,7 +9,7 @@ from scripts.reference.pages import FOLDER, stale
 from scripts.reference.python_names import ORDER
 from turnout import _dataplane, errors
 from turnout.cli.app import app
-from turnout.config.schema import ModelSchema, ServerSchema
+from turnout.config.schema import ModelTableSchema, ServerSchema
 
 UNITS = ("seconds", "bytes", "rows", "requests", "total", "info", "flight", "open", "ready", "state")
 
@@ -65,5 +65,5 @@ def test_every_command_and_flag_is_explained():
 
 
 def test_every_setting_is_explained():
-    for schema in (ServerSchema, ModelSchema):
+    for schema in (ServerSchema, ModelTableSchema):
         assert [name for name, field in schema.model_fields.items() if not field.description] == []

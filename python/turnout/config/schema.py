@@ -113,8 +113,15 @@ class ModelSchema(Schema):
     """Loads the new version before the old one goes, or frees the memory first and answers nothing in between."""
 
 
+class ModelTableSchema(ModelSchema):
+    """What a table `[models.NAME]` of `turnout.toml` can say: a model's settings, and where the model lies."""
+
+    path: Text | None = None
+    """Its folder, a version's folder or a model file, relative to `turnout.toml`. Not together with `repository`."""
+
+
 OPERATOR_ONLY = frozenset(
-    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "python"}
+    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "path", "python"}
 )
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
 
