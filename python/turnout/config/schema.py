@@ -116,7 +116,7 @@ class ModelSchema(Schema):
 class ModelTableSchema(ModelSchema):
     """What a table `[models.NAME]` of `turnout.toml` can say: a model's settings, and where the model lies."""
 
-    path: Text | None = None
+    path: Annotated[str, Field(pattern=r"^[^\x00]+$")] | None = None
     """Its folder, a version's folder or a model file, relative to `turnout.toml`. Not together with `repository`."""
 
 
@@ -178,6 +178,7 @@ _EXPECTED = {
     "bool_parsing": "`true` or `false`",
     "string_type": "text",
     "string_too_short": "text that is not empty",
+    "string_pattern_mismatch": "a path",
     "list_type": "a list",
     "model_type": "a table",
     "dict_type": "a table",

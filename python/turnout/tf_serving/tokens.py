@@ -124,5 +124,7 @@ class Tokens:
         character = self._text[self._offset]
         if character in "\"'":
             hint = "A text ends on the line on which it begins; a line break in it is written `\\n`."
-            self.fail(f"expected {character} at the end of the text, got the end of the line", line, column, hint=hint)
+            self.fail(
+                f"expected `{character}` at the end of the text, got the end of the line", line, column, hint=hint
+            )
         self.fail(f"expected a field, a value or a bracket, got the character {character!r}", line, column)

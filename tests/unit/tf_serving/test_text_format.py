@@ -84,7 +84,13 @@ def test_reads(text: str, expected: dict[str, Any]) -> None:
         ("flag: 2", 1, 7, "expected `true` or `false` for `flag`, got `2`", None),
         ("kind: BIGG", 1, 7, "expected one of `NONE`, `BIG`, got `BIGG`", "Did you mean `BIG`?"),
         ("text: bare", 1, 7, "expected a text in quotes for `text`, got `bare`", None),
-        ("text: 'a\nb'", 1, 7, "expected ' at the end of the text, got the end of the line", "A text ends on the line"),
+        (
+            "text: 'a\nb'",
+            1,
+            7,
+            "expected `'` at the end of the text, got the end of the line",
+            "A text ends on the line",
+        ),
         ("text: 'a\\qb'", 1, 7, "expected an escape that text can have, got `\\qb`", "A backslash itself is written"),
         ("text: '\\400'", 1, 7, "expected an escape that text can have, got `\\400`", "A backslash itself"),
         ("text: '\\ud800'", 1, 7, "expected an escape", "A backslash itself"),
@@ -99,7 +105,7 @@ def test_reads(text: str, expected: dict[str, Any]) -> None:
         ("[a.b/c.d] {}", 1, 1, "expected a field of `All` or the end of the file, got `[`", None),
         ("plugin: 'a'", 1, 1, "the field `plugin` is not supported: it is compiled in", None),
         ("number: 1 $", 1, 11, "expected a field, a value or a bracket, got the character '$'", None),
-        ("text: 'a\0'", 1, 7, "expected ' at the end", "A text ends"),
+        ("text: 'a\0'", 1, 7, "expected `'` at the end", "A text ends"),
     ],
 )
 def test_says_what_is_wrong_and_where(text: str, line: int, column: int, message: str, hint: str | None) -> None:
