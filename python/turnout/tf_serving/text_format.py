@@ -16,6 +16,9 @@ from turnout.tf_serving.tokens import Token, Tokens
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """More is taken for a mistake; a file of ten thousand models is smaller."""
 
+MAX_NAME_LENGTH = 256
+"""Characters of the name of a type, and of a misspelt name for which a better one is looked for."""
+
 _INTEGER_BITS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
 _INTEGER_BOUNDS = {**_INTEGER_BITS, "uint64": (0, 2**64 - 1)}
 _BOOLEANS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
@@ -86,7 +89,7 @@ class _Reader:
         field = message.find(token.text)
         if field is None:
             names = [each.name for each in message.fields]
-            close = get_close_matches(token.text, names, n=1)
+            close = get_close_matches(token.text[:MAX_NAME_LENGTH], names, n=1)
             listed = ", ".join(f"`{name}`" for name in names) or "it has none"
             hint = f"Did you mean `{close[0]}`?" if close else f"Its fields: {listed}."
             self._tokens.refuse(f"a field of `{message.name}`", token, hint=hint)
@@ -168,7 +171,8 @@ class _Reader:
         url = ""
         while not self._tokens.take_symbol("]"):
             part = self._tokens.current
-            if part.kind not in {"name", "number"} and part.text not in {"/", ".", "-"}:
+            is_part = part.kind in {"name", "number"} or part.text in {"/", ".", "-"}
+            if not is_part or len(url) > MAX_NAME_LENGTH:
                 self._tokens.refuse("`]` after the name of a type", part)
             url += self._tokens.take().text
         message = any_of.messages.get(url.rpartition("/")[2])
@@ -187,7 +191,7 @@ class _Reader:
         if token.kind == "name" and token.text in enum.numbers:
             return enum.numbers[self._tokens.take().text]
         if token.kind == "name":
-            close = get_close_matches(token.text, enum.numbers, n=1)
+            close = get_close_matches(token.text[:MAX_NAME_LENGTH], enum.numbers, n=1)
             hint = f"Did you mean `{close[0]}`?" if close else None
             self._tokens.refuse(f"one of {', '.join(f'`{each}`' for each in enum.numbers)}", token, hint=hint)
         return self._integer(name, "int32")

@@ -191,6 +191,12 @@ def test_a_flag_for_every_model_beats_all(tmp_path: Path) -> None:
             id="path of a name that is none",
         ),
         pytest.param(
+            Sources(file='[models.iris]\npath = "a\\u0000b"'),
+            r"setting `path` in .* is not valid: expected a path, got 'a\\x00b'",
+            None,
+            id="no path",
+        ),
+        pytest.param(
             Sources(environ={"TURNOUT_MODEL_PATH": "/models"}),
             "unknown setting in `TURNOUT_MODEL_PATH`: `path`",
             "`turnout config show` lists every setting.",

@@ -65,7 +65,7 @@ def test_reads(text: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "column", "message", "hint"),
     [
-        ("\n  nubmer: 1", 2, 3, "expected a field of `All`, got `nubmer`", "Did you mean `number`?"),
+        ("\n  numbers_: 1", 2, 3, "expected a field of `All`, got `numbers_`", "Did you mean `numbers`?"),
         ("inner { zzz: 1 }", 1, 9, "expected a field of `Inner`, got `zzz`", "Its fields: `name`."),
         ("1: 2", 1, 1, "expected a field of `All` or the end of the file, got `1`", None),
         ("inner {\n", 2, 1, "expected a field of `Inner` or `}`, got the end of the file", None),
@@ -156,6 +156,7 @@ PLATFORM = "tensorflow.serving.SavedModelBundleSourceAdapterConfig"
         ),
         (f"[a.com/{PLATFORM}] {{}} [a.com/{PLATFORM}] {{}}", "since `source_adapter_config` holds one message"),
         ("[a {", "expected `]` after the name of a type, got `{`"),
+        (f"[{'a.' * 5000}b] {{}}", "expected `]` after the name of a type, got `"),
     ],
 )
 def test_what_an_any_holds_is_told_by_its_type(text: str, message: str) -> None:
