@@ -1,7 +1,8 @@
 """Reads messages in protobuf's text format.
 
-Source: the Text Format Language Specification of Protocol Buffers. As in upstream's reader, a sign `+` is no part of a
-number, a field that is not repeated stands once, and only one field of a `oneof` is set.
+Source: the Text Format Language Specification of Protocol Buffers. As in the reader in C++, which upstream has, a sign
+`+` is no part of a number, a field that is not repeated stands once, and only one field of a `oneof` is set. Unlike
+there, an escape that stands for no character is refused, and so is text that is not UTF-8.
 """
 
 from dataclasses import replace
