@@ -5,7 +5,7 @@ from typing import Any
 
 from scripts.reference.markdown import code, page, table
 from turnout.config.layers import MODEL_PREFIX, PREFIX
-from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, Schema, ServerSchema
+from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, ModelTableSchema, Schema, ServerSchema
 from turnout.config.settings import ServerSettings
 from turnout.lifecycle.settings import ModelSettings
 
@@ -33,6 +33,8 @@ def config_page() -> str:
         "A `model.toml` lies in the repository, and who may write there is not always the operator. It is refused"
         f" {sentence(sorted(OPERATOR_ONLY & set(ModelSchema.model_fields)))} and every setting of the server, and can"
         f" only lower {sentence(sorted(LOWER_ONLY))}.",
+        "A table `[models.NAME]` can say one thing more, which stands in no variable and in no `model.toml`:",
+        path_table(),
     )
 
 
@@ -56,6 +58,15 @@ def schema_table(schema: type[Schema], settings: type[Any], prefix: str) -> str:
         for name, field in schema.model_fields.items()
     ]
     return table(("setting", "variable", "values", "default", "meaning"), rows)
+
+
+def path_table() -> str:
+    """One row for each field that only a table of the operator's file has."""
+    added = {
+        name: field for name, field in ModelTableSchema.model_fields.items() if name not in ModelSchema.model_fields
+    }
+    rows = [(code(name), values(ModelTableSchema, name), field.description or "") for name, field in added.items()]
+    return table(("setting", "values", "meaning"), rows)
 
 
 def default(value: object) -> str:

@@ -9,7 +9,15 @@ from scripts.reference.pages import FOLDER, stale
 from scripts.reference.python_names import ORDER
 from turnout import _dataplane, errors
 from turnout.cli.app import app
-from turnout.config.schema import ModelSchema, ServerSchema
+from turnout.config.schema import ModelTableSchema, ServerSchema
+from turnout.tf_serving.messages import (
+    BATCHING_PARAMETERS,
+    MODEL_SERVER_CONFIG,
+    MONITORING_CONFIG,
+    PLATFORM_CONFIG_MAP,
+    SSL_CONFIG,
+)
+from turnout.tf_serving.schema import AnyOf, MapOf, Message
 
 UNITS = ("seconds", "bytes", "rows", "requests", "total", "info", "flight", "open", "ready", "state")
 
@@ -65,5 +73,29 @@ def test_every_command_and_flag_is_explained():
 
 
 def test_every_setting_is_explained():
-    for schema in (ServerSchema, ModelSchema):
+    for schema in (ServerSchema, ModelTableSchema):
         assert [name for name, field in schema.model_fields.items() if not field.description] == []
+
+
+def test_the_guide_says_what_becomes_of_every_field_of_tf_serving_s_files():
+    guide = (FOLDER.parent / "guides" / "from-tf-serving.md").read_text(encoding="utf-8")
+    tables = "".join(line for line in guide.splitlines() if line.startswith("|"))
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", tables))))
+    for message in (MODEL_SERVER_CONFIG, BATCHING_PARAMETERS, MONITORING_CONFIG, SSL_CONFIG, PLATFORM_CONFIG_MAP):
+        assert {name for name in leaf_fields(message) if name not in named} == set(), message.name
+
+
+def leaf_fields(message: Message) -> set[str]:
+    """The fields below a message that hold no other message; those of the logger's are told as one."""
+    found: set[str] = set()
+    for field in message.fields:
+        inner: tuple[Message, ...] = ()
+        if isinstance(field.type, AnyOf):
+            inner = tuple(field.type.messages.values())
+        elif isinstance(field.type, MapOf):
+            inner = tuple(each.type for each in field.type.entry.fields if isinstance(each.type, Message))
+        elif isinstance(field.type, Message) and field.name not in {"logging_config", "gpu_options"}:
+            inner = (field.type,)
+        below = {name for each in inner for name in leaf_fields(each)} - {"value"}
+        found |= below or {field.name}
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from turnout.cli import completion, config, exit_codes
+from turnout.cli import completion, config, exit_codes, imports
 from turnout.cli.demo import demo
 from turnout.cli.doctor import doctor
 from turnout.cli.inspect_file import inspect_file
@@ -42,8 +42,9 @@ app.command(context_settings=_COMMAND_SETTINGS)(doctor)
 app.command(context_settings=_COMMAND_SETTINGS)(demo)
 app.command(context_settings=_COMMAND_SETTINGS)(completion.completion)
 app.add_typer(config.app, name="config")
+app.add_typer(imports.app, name="import")
 
-_GROUPS: list[list[str]] = [[], ["config"]]
+_GROUPS: list[list[str]] = [[], ["config"], ["import"]]
 """The words before which commands stand; alone they print their help."""
 
 

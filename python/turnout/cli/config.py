@@ -11,7 +11,8 @@ import typer
 from turnout.cli.output import JsonFlag, print_json, print_line, print_table
 
 if TYPE_CHECKING:  # importing it brings pydantic, which help and completion can do without
-    from turnout.config.layers import Resolved
+    from turnout.config.layers import Entry, Resolved
+    from turnout.config.resolve import Config
 
 app = typer.Typer(help="Look at settings.", rich_markup_mode=None)
 
@@ -39,33 +40,47 @@ def show(
     from turnout.config.resolve import load_config
 
     loaded = load_config(file=config_file, flags={"repository": str(repository) if repository else None})
-    sections: dict[str, Resolved[Any]] = {"server": loaded.server}
+    sections = {"server": _entries(loaded.server)}
     if model is not None:
-        folder = loaded.server.settings.repository
-        own_file = Path(folder, model, "model.toml") if folder else None
-        is_there = own_file is not None and own_file.is_file()
-        sections[f"models.{model}"] = loaded.model(model, own_file if is_there else None)
+        sections[f"models.{model}"] = _model_entries(loaded, model)
     if as_json:
         print_json({"file": str(loaded.file) if loaded.file else None} | {k: _record(v) for k, v in sections.items()})
         return
-    for position, (name, resolved) in enumerate(sections.items()):
+    for position, (name, entries) in enumerate(sections.items()):
         if position:
             print_line()
-        _print_section(name, resolved)
+        _print_section(name, entries)
 
 
-def _print_section(name: str, resolved: "Resolved[Any]") -> None:
-    print_line(f"[{name}]")
+def _entries(resolved: "Resolved[Any]") -> "dict[str, Entry]":
+    from turnout.config.layers import Entry
+
     values = asdict(resolved.settings)
-    rows = [(setting, _toml(values[setting]), resolved.origins[setting]) for setting in sorted(values)]
+    return {name: Entry(values[name], origin) for name, origin in resolved.origins.items()}
+
+
+def _model_entries(loaded: "Config", model: str) -> "dict[str, Entry]":
+    from turnout.config.layers import Entry, Origin
+
+    folder = loaded.model_folder(model)
+    own_file = folder / "model.toml" if folder else None
+    is_there = own_file is not None and own_file.is_file()
+    path = loaded.model_paths.get(model)
+    origin = Origin("turnout.toml", str(loaded.file)) if path else Origin("default")
+    settings = _entries(loaded.model(model, own_file if is_there else None))
+    return {**settings, "path": Entry(str(path) if path else None, origin)}
+
+
+def _print_section(name: str, entries: "Mapping[str, Entry]") -> None:
+    print_line(f"[{name}]")
+    rows = [(setting, _toml(entry.value), entry.origin) for setting, entry in sorted(entries.items())]
     print_table(("setting", "value", "from"), rows)
 
 
-def _record(resolved: "Resolved[Any]") -> dict[str, Any]:
-    values = asdict(resolved.settings)
+def _record(entries: "Mapping[str, Entry]") -> dict[str, Any]:
     return {
-        name: {"value": values[name], "origin": origin.kind, "where": origin.where or None}
-        for name, origin in sorted(resolved.origins.items())
+        name: {"value": entry.value, "origin": entry.origin.kind, "where": entry.origin.where or None}
+        for name, entry in sorted(entries.items())
     }
 
 

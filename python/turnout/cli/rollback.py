@@ -1,7 +1,7 @@
 """`turnout rollback`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from turnout.cli.config import ConfigFile
 from turnout.cli.output import JsonFlag, print_json, print_line, warn
 from turnout.cli.predict import DEFAULT_URL, ServerUrl
 from turnout.errors import ConfigError, UnavailableError
+
+if TYPE_CHECKING:  # it brings what help and completion can do without
+    from turnout.repository.layout import Source
 
 
 def rollback(
@@ -29,17 +32,18 @@ def rollback(
     the server does not confirm in time, the command ends with 6; the pin holds nevertheless.
     """
     from turnout.operations import rollback as rolling
+    from turnout.repository.layout import classify_path
 
     if clear and to is not None:
         raise ConfigError("`--clear` and `--to` contradict each other")
-    folder = repository or _configured_repository(config_file)
+    source = classify_path(repository) if repository else _configured_source(config_file, name)
     server = url or DEFAULT_URL
     if clear:
-        target = rolling.plan_clear(folder, name)
+        target = rolling.plan_clear(source, name)
         changed = rolling.unpin(target)
         done = "unpinned" if changed else "was not pinned"
     else:
-        target = rolling.plan_rollback(folder, name, to, rolling.ask_serving(server, name))
+        target = rolling.plan_rollback(source, name, to, rolling.ask_serving(server, name))
         rolling.pin(target, why)
         done = "pinned"
     if wait:
@@ -57,10 +61,17 @@ def rollback(
         print_line(f"{name} {done}: version {target.version}{' serves' if wait else ''}")
 
 
-def _configured_repository(config_file: Path | None) -> Path:
+def _configured_source(config_file: Path | None, name: str) -> "Source":
     from turnout.config.resolve import load_config
+    from turnout.repository.layout import classify_path, configured_source
 
-    repository = load_config(file=config_file).server.settings.repository
-    if repository is None:
-        raise ConfigError("no repository was given", hint="Use `--repository`, or set `repository` in turnout.toml.")
-    return Path(repository)
+    config = load_config(file=config_file)
+    repository = config.server.settings.repository
+    if repository is not None:
+        return classify_path(Path(repository))
+    if name in config.model_paths:
+        return configured_source(name, config.model_paths[name])
+    raise ConfigError(
+        "no repository was given",
+        hint=f"Use `--repository`, or set `repository` or `path` in `[models.{name}]` in turnout.toml.",
+    )

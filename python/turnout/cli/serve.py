@@ -25,7 +25,10 @@ _STARTING_S = 0.05
 
 
 def serve(
-    path: Annotated[Path | None, typer.Argument(help="A model file, a model's folder or a repository.")] = None,
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A model file, a model's folder or a repository. [default: the models of turnout.toml]"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name. [default: that of the file or folder]")] = None,
     host: Annotated[str | None, typer.Option(help="Address to bind to. [default: 127.0.0.1]")] = None,
     rest_port: Annotated[int | None, typer.Option(help="Port of REST; 0 takes a free one. [default: 8501]")] = None,
@@ -62,7 +65,7 @@ def serve(
     from turnout.config.resolve import Assigned, load_config
     from turnout.host.logs import configure_logging
     from turnout.host.runtimes import check_any
-    from turnout.repository.layout import classify_path
+    from turnout.serving.sources import configured_sources
 
     flags = {
         "host": host,
@@ -84,12 +87,10 @@ def serve(
     )
     config = load_config(file=config_file, flags=flags, assigned=assigned)
     chosen = config.server.settings
-    if chosen.repository is None:
-        raise ConfigError("nothing to serve was given", hint="`turnout serve model.onnx`, or a folder of models.")
     configure_logging(chosen.log_format, chosen.log_level)
-    source = classify_path(Path(chosen.repository), name)
+    sources = configured_sources(config, name)
     check_any()
-    raise typer.Exit(_serve(source, config, as_json=as_json))
+    raise typer.Exit(_serve(sources, config, as_json=as_json))
 
 
 def _split_settings(settings: Sequence[str], *, of_model: bool) -> dict[str, str]:
@@ -104,28 +105,28 @@ def _split_settings(settings: Sequence[str], *, of_model: bool) -> dict[str, str
     return chosen
 
 
-def _serve(source: "Source", config: "Config", *, as_json: bool) -> int:
+def _serve(sources: "Sequence[Source]", config: "Config", *, as_json: bool) -> int:
     from turnout import _dataplane
     from turnout.cli.signals import StopSignals
     from turnout.serving.running import Serving
 
     _dataplane.bound_memory_retention()
-    serving = Serving([source], config, owns_process=True)
+    serving = Serving(sources, config, owns_process=True)
     with StopSignals() as signals:
         try:
             serving.start()
             _announce(serving, as_json=as_json)
-            _wait_for_signal(serving, signals, _is_single(source))
+            _wait_for_signal(serving, signals, _is_single(sources))
         except BaseException:
             serving.close()
             raise
         return exit_codes.OK if _stop(serving) else exit_codes.FAILED
 
 
-def _is_single(source: "Source") -> bool:
+def _is_single(sources: "Sequence[Source]") -> bool:
     from turnout.repository.layout import ArtifactSource
 
-    return isinstance(source, ArtifactSource)
+    return len(sources) == 1 and isinstance(sources[0], ArtifactSource)
 
 
 def _wait_for_signal(serving: "Serving", signals: "StopSignals", is_single: bool) -> None:

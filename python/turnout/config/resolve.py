@@ -20,12 +20,12 @@ from turnout.config.layers import (
     parse_text,
     read_toml,
 )
-from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, Schema, ServerSchema, check
+from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, ModelTableSchema, Schema, ServerSchema, check
 from turnout.config.settings import ServerSettings, default_settings, home_folder
 from turnout.errors import ConfigError
 from turnout.host.machine import Machine, read_machine
 from turnout.lifecycle.settings import ModelSettings
-from turnout.repository.layout import SETTINGS_NAME
+from turnout.repository.layout import SETTINGS_NAME, model_name_fault
 
 FILE_NAME = "turnout.toml"
 
@@ -40,6 +40,7 @@ class Config:
         model_flags: what flags say about every model.
         model_environment: what the environment says about every model.
         model_tables: what the operator's file says, by model.
+        model_paths: where the operator's file says that models lie, by model.
     """
 
     server: Resolved[ServerSettings]
@@ -47,6 +48,7 @@ class Config:
     model_flags: Layer
     model_environment: Layer
     model_tables: Mapping[str, Layer]
+    model_paths: Mapping[str, Path]
 
     def model(self, name: str, own_file: Path | None = None) -> Resolved[ModelSettings]:
         """Returns one model's settings.
@@ -62,6 +64,12 @@ class Config:
         bounds: ModelSettings = _build(ModelSettings, operator, {}).settings
         own: Layer = _read_model_file(own_file, bounds) if own_file is not None else {}
         return _build(ModelSettings, merge([operator, own]), {})
+
+    def model_folder(self, name: str) -> Path | None:
+        """Returns where a model lies that is served without a path on the command line; None where nothing says so."""
+        if self.server.settings.repository is not None:
+            return Path(self.server.settings.repository, name)
+        return self.model_paths.get(name)
 
     def settings_for(self, name: str, folder: Path | None) -> ModelSettings:
         """Returns one model's settings, its own file read anew; for the life-cycle manager.
@@ -122,7 +130,8 @@ def load_config(
     home = home or home_folder()
     path = find_file(file, environ, home) if search else file
     document = read_toml(path) if path is not None else {}
-    tables = document.pop("models", {})
+    tables = _model_layers(document.pop("models", {}), path)
+    paths = _model_paths(tables, document, path)
     assigned = assigned or Assigned()
     layers = [
         _flag_layer(ServerSchema, flags or {}, "--"),
@@ -136,7 +145,8 @@ def load_config(
         file=path,
         model_flags=_flag_layer(ModelSchema, assigned.models, assigned.model_prefix),
         model_environment=_environment_layer(ModelSchema, environ, MODEL_PREFIX),
-        model_tables=_model_layers(tables, path),
+        model_tables={name: {key: table[key] for key in table if key != "path"} for name, table in tables.items()},
+        model_paths=paths,
     )
 
 
@@ -173,7 +183,7 @@ def _read_model_file(path: Path, bounds: ModelSettings) -> Layer:
     return layer
 
 
-_MODELS_OWN = dict.fromkeys(ModelSchema.model_fields, "[models.NAME]")
+_MODELS_OWN = dict.fromkeys(ModelTableSchema.model_fields, "[models.NAME]")
 """Where the settings of a model stand in the operator's file."""
 
 
@@ -223,8 +233,23 @@ def _model_layers(tables: Any, path: Path | None) -> dict[str, Layer]:
     for name, table in cast("dict[str, Any]", tables).items():
         if not isinstance(table, dict):
             raise ConfigError(f"`models.{name}` in `{path}` is not valid: expected a table, got {table!r}")
-        layers[name] = _file_layer(ModelSchema, cast("dict[str, Any]", table), path, "turnout.toml")
+        layers[name] = _file_layer(ModelTableSchema, cast("dict[str, Any]", table), path, "turnout.toml")
     return layers
+
+
+def _model_paths(tables: Mapping[str, Layer], document: Mapping[str, Any], file: Path | None) -> dict[str, Path]:
+    folder = Path() if file is None else file.absolute().parent
+    paths = {name: folder / table["path"].value for name, table in tables.items() if "path" in table}
+    if paths and "repository" in document:
+        raise ConfigError(
+            f"`{file}` says twice what to serve: `repository`, and `path` in `[models.{next(iter(paths))}]`",
+            hint="Give each model a path, or put all of them into the repository.",
+        )
+    for name in paths:
+        fault = model_name_fault(name)
+        if fault is not None:
+            raise ConfigError(f"`models.{name}` in `{file}` has a path and no model's name, {fault}: `{name}`")
+    return paths
 
 
 def _build(settings: type[Any], given: Mapping[str, Entry], defaults: Mapping[str, Any]) -> Resolved[Any]:

@@ -113,8 +113,15 @@ class ModelSchema(Schema):
     """Loads the new version before the old one goes, or frees the memory first and answers nothing in between."""
 
 
+class ModelTableSchema(ModelSchema):
+    """What a table `[models.NAME]` of `turnout.toml` can say: a model's settings, and where the model lies."""
+
+    path: Annotated[str, Field(pattern=r"^[^\x00]+$")] | None = None
+    """Its folder, a version's folder or a model file, relative to `turnout.toml`. Not together with `repository`."""
+
+
 OPERATOR_ONLY = frozenset(
-    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "python"}
+    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "path", "python"}
 )
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
 
@@ -171,6 +178,7 @@ _EXPECTED = {
     "bool_parsing": "`true` or `false`",
     "string_type": "text",
     "string_too_short": "text that is not empty",
+    "string_pattern_mismatch": "a path",
     "list_type": "a list",
     "model_type": "a table",
     "dict_type": "a table",

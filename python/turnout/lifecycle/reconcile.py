@@ -360,11 +360,13 @@ class Reconciler:
 
     def _judge_readiness(self) -> None:
         models = [model_readiness(model) for model in self._models.values()]
+        models += [model for model in self._sources.unreadable_models if model.name not in self._models]
         readiness = judge_readiness(models, self._options.ready, was_ready=self._readiness.ready)
         if not self._sources.all_seen and not self._readiness.ready:
             readiness = Readiness(ready=False, reason="looking for models")
         elif not readiness.ready and self._sources.faults:
-            readiness = Readiness(ready=False, reason="; ".join([readiness.reason, *self._sources.faults]))
+            faults = [fault for fault in self._sources.faults if fault not in readiness.reason]
+            readiness = Readiness(ready=False, reason="; ".join([readiness.reason, *faults]))
         if readiness.ready != self._readiness.ready:
             _log.info("ready" if readiness.ready else "not ready: %s", *([] if readiness.ready else [readiness.reason]))
         self._readiness = readiness

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from turnout.errors import RepositoryError
 from turnout.lifecycle.problems import ProblemLog
-from turnout.repository.layout import Source
+from turnout.lifecycle.readiness import ModelReadiness
+from turnout.repository.layout import RepositorySource, Source
 from turnout.repository.scan import Problem, SourceScan
 
 FIRST_LOOK_MS = 30_000
@@ -29,6 +30,15 @@ class SourceStates:
     def faults(self) -> list[str]:
         """Why sources cannot be read, in words."""
         return list(self._faults.values())
+
+    @property
+    def unreadable_models(self) -> list[ModelReadiness]:
+        """What counts for readiness of models with a source of their own that cannot be read."""
+        return [
+            ModelReadiness(source.name, attempted=True, serves=False, reason=fault)
+            for source, fault in self._faults.items()
+            if not isinstance(source, RepositorySource)
+        ]
 
     def wake_ms(self) -> int | None:
         """Returns when `give_up` has something to do."""

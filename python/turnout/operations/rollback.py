@@ -13,9 +13,10 @@ from turnout.client.blocking import Client
 from turnout.client.records import ModelSummary
 from turnout.client.retry import RetryPolicy
 from turnout.errors import DeadlineExceededError, ModelNotFoundError, RepositoryError, UnavailableError
+from turnout.repository.layout import Source
 from turnout.repository.pin import Pin, clear_pin, write_pin
 from turnout.repository.scan import ScannedModel
-from turnout.repository.versions import pick_version, previous_version, scan_path
+from turnout.repository.versions import pick_version, previous_version, scan_source
 
 _POLL_S = 0.02
 
@@ -37,11 +38,11 @@ class Target:
     former: int | None
 
 
-def plan_rollback(repository: Path, name: str, wanted: int | None, serving: int | None) -> Target:
+def plan_rollback(source: Source, name: str, wanted: int | None, serving: int | None) -> Target:
     """Decides which version to go back to.
 
     Args:
-        repository: the folder of models, or the model's own folder.
+        source: the folder of models, or the model's own.
         name: the model's name.
         wanted: the version to go to; None takes the newest one that is older than the current one.
         serving: the version that a running server gives to requests without a version; None where nobody said.
@@ -50,7 +51,7 @@ def plan_rollback(repository: Path, name: str, wanted: int | None, serving: int 
         ModelNotFoundError: there is no such model or version.
         RepositoryError: there is no older version, or the repository cannot be read.
     """
-    model, folder = _find_model(repository, name)
+    model, folder = _find_model(source, name)
     newest = max(model.versions, default=None)
     current = serving or (model.pin.version if model.pin is not None else newest)
     if wanted is not None:
@@ -61,14 +62,14 @@ def plan_rollback(repository: Path, name: str, wanted: int | None, serving: int 
     return Target(name, folder, older, current)
 
 
-def plan_clear(repository: Path, name: str) -> Target:
+def plan_clear(source: Source, name: str) -> Target:
     """Decides which version is meant to serve once the pin is gone: the newest.
 
     Raises:
         ModelNotFoundError: there is no such model, or it has no version.
         RepositoryError: the repository cannot be read.
     """
-    model, folder = _find_model(repository, name)
+    model, folder = _find_model(source, name)
     if not model.versions:
         raise ModelNotFoundError(f"model `{name}` has no versions: `{folder}`")
     return Target(name, folder, max(model.versions), model.pin.version if model.pin is not None else None)
@@ -130,15 +131,15 @@ def wait_until_serving(url: str, target: Target, timeout_ms: int, clock: Callabl
             time.sleep(_POLL_S)
 
 
-def _find_model(repository: Path, name: str) -> tuple[ScannedModel, Path]:
-    scan = scan_path(repository)
+def _find_model(source: Source, name: str) -> tuple[ScannedModel, Path]:
+    scan = scan_source(source)
     model = scan.models.get(name)
     if model is None:
         listed = ", ".join(f"`{each}`" for each in sorted(scan.models)) or "none"
-        raise ModelNotFoundError(f"`{repository}` has no such model: expected one of {listed}, got `{name}`")
+        raise ModelNotFoundError(f"`{source.path}` has no such model: expected one of {listed}, got `{name}`")
     if model.folder is None:
         hint = "Only a model's folder has versions."
-        raise RepositoryError(f"a single file cannot be rolled back: `{repository}`", hint=hint)
+        raise RepositoryError(f"a single file cannot be rolled back: `{source.path}`", hint=hint)
     if not model.readable:
         raise RepositoryError(model.problems[0].message, hint=model.problems[0].hint)
     return model, model.folder

@@ -144,6 +144,39 @@ def classify_path(path: Path, name: str | None = None) -> Source:
     path = path.absolute()
     if not _is_utf8(path):
         raise RepositoryError(f"the path is not UTF-8: {str(path)!r}")
+    source = _classify_one(path, name)
+    if source is not None:
+        return source
+    if name is not None:
+        hint = "A name can be given to a model file, a model's folder or a version's folder."
+        raise RepositoryError(f"a folder of models has no name of its own: `{path}`", hint=hint)
+    return RepositorySource(path)
+
+
+def configured_source(name: str, path: Path) -> ArtifactSource | ModelSource:
+    """Says what the path is that an operator has set for one model.
+
+    Args:
+        name: the model's name.
+        path: a model's folder, a version's folder or a model file; nothing needs to be there yet.
+
+    Returns:
+        What to serve. What cannot be read now is taken for a model's folder: whoever looks at it says what is wrong,
+        and sees when it is put right.
+
+    Raises:
+        RepositoryError: the name does not fit.
+    """
+    check_model_name(name)
+    path = path.absolute()
+    try:
+        return _classify_one(path, name) or ModelSource(name, path)
+    except (OSError, RepositoryError):
+        return ModelSource(name, path)
+
+
+def _classify_one(path: Path, name: str | None) -> ArtifactSource | ModelSource | None:
+    """Returns the one model that a path is; None for a folder that is none."""
     if path.is_file():
         return ArtifactSource(check_model_name(name or path.stem), path, 1)
     children = _children(path)
@@ -156,10 +189,7 @@ def classify_path(path: Path, name: str | None = None) -> Source:
         version = parse_version(own_name)
         folder_name = own_name if version is None else path.resolve().parent.name
         return ArtifactSource(check_model_name(name or folder_name), path, version or 1)
-    if name is not None:
-        hint = "A name can be given to a model file, a model's folder or a version's folder."
-        raise RepositoryError(f"a folder of models has no name of its own: `{path}`", hint=hint)
-    return RepositorySource(path)
+    return None
 
 
 def _refuse_mixture(path: Path, mark: str, folders: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from turnout.errors import RepositoryError
-from turnout.repository.layout import RepositorySource, classify_path
+from turnout.repository.layout import RepositorySource, Source, classify_path
 from turnout.repository.scan import ScannedModel, ScannedVersion, Scanner, SourceScan
 
 
@@ -14,7 +14,16 @@ def scan_path(path: Path) -> SourceScan:
     Raises:
         RepositoryError: it cannot be read.
     """
-    scan = Scanner(classify_path(path)).scan()
+    return scan_source(classify_path(path))
+
+
+def scan_source(source: Source) -> SourceScan:
+    """Looks at a source once.
+
+    Raises:
+        RepositoryError: it cannot be read.
+    """
+    scan = Scanner(source).scan()
     if not scan.readable:
         raise RepositoryError(scan.problems[0].message, hint=scan.problems[0].hint)
     return scan

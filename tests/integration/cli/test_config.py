@@ -26,3 +26,13 @@ def test_show_for_programs(tmp_path: Path) -> None:
     assert record["file"] is None
     assert record["server"]["rest_port"] == {"value": 9001, "origin": "environment", "where": "TURNOUT_REST_PORT"}
     assert record["server"]["ready"] == {"value": "any", "origin": "default", "where": None}
+
+
+def test_show_says_where_a_model_lies(tmp_path: Path) -> None:
+    (tmp_path / "turnout.toml").write_text("[models.iris]\npath = 'flowers'\n")
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flowers/model.toml").write_text("latest_count = 2\n")
+    outcome = run(["config", "show", "--config", "turnout.toml", "--model", "iris", "--json"], tmp_path)
+    model = json.loads(outcome.stdout)["models.iris"]
+    assert model["path"] == {"value": f"{tmp_path}/flowers", "origin": "turnout.toml", "where": "turnout.toml"}
+    assert model["latest_count"] == {"value": 2, "origin": "model.toml", "where": f"{tmp_path}/flowers/model.toml"}

@@ -23,6 +23,8 @@ COMMANDS = (
     "completion",
     "config",
     "config show",
+    "import",
+    "import tf-serving",
 )
 HELP = ["--help", *(f"{command} --help" for command in COMMANDS)]
 

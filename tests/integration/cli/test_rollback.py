@@ -101,3 +101,12 @@ def test_a_server_that_cannot_load_the_version_is_not_waited_for_for_ever(server
     assert "does not serve version 4 of `iris` after 1500 ms: it serves 3" in outcome.stderr
     with turnout.Client(server.rest_url) as client:
         assert client.predict("iris", FLOWERS).version == 3
+
+
+def test_a_model_with_a_path_of_its_own_is_found_by_its_name(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "turnout.toml").write_text("[models.flowers]\npath = 'models/iris'\n")
+    words = ["rollback", "flowers", "--config", "turnout.toml", "--no-wait", "--url", "http://127.0.0.1:1", "--json"]
+    assert json.loads(run(words, tmp_path).stdout)["version"] == 2
+    pin = read_pin(models / "iris")
+    assert pin is not None
+    assert pin.version == 2

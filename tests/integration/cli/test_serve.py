@@ -3,8 +3,10 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 import turnout
@@ -158,6 +160,75 @@ def test_the_repository_can_stand_in_the_operator_s_file(tmp_path: Path) -> None
     (tmp_path / "turnout.toml").write_text(f'repository = "{tmp_path}/models"\nsettle_ms = 0\n')
     with ServeProcess(tmp_path, "--config", "turnout.toml") as server:
         server.wait_ready()
+
+
+def test_models_of_the_operator_s_file_are_served_from_paths_of_their_own(tmp_path: Path) -> None:
+    add_version(tmp_path / "conf/here", "iris", 3)
+    (tmp_path / "conf/empty").mkdir()
+    (tmp_path / "conf/turnout.toml").write_text(
+        "settle_ms = 0\npoll_interval_ms = 50\n"
+        "[models.flowers]\npath = 'here/iris'\nlabels = {stable = 3}\n"
+        f"[models.single]\npath = '{IRIS}'\n"
+        "[models.empty]\npath = 'empty'\n"
+        f"[models.late]\npath = '{tmp_path}/late/iris'\n"
+    )
+    with ServeProcess(tmp_path, "--config", "conf/turnout.toml") as server:
+        server.wait_ready()
+        with turnout.Client(server.rest_url) as client:
+            for name, version in (("flowers", 3), ("single", 1)):
+                prediction = client.predict(name, FLOWERS)
+                assert (prediction["label"].tolist(), prediction.version) == (LABELS, version)
+            assert {model.name: dict(model.labels) for model in client.models()}["flowers"] == {"stable": 3}
+            assert f"cannot read `{tmp_path}/late/iris`" in server.log
+            add_version(tmp_path / "late", "iris", 1)
+            wait_until(lambda: "late" in {model.name for model in client.models() if model.default_version == 1})
+
+
+def test_a_model_that_is_not_there_counts_where_all_must_serve(tmp_path: Path) -> None:
+    (tmp_path / "turnout.toml").write_text(
+        f"ready = 'all'\nsettle_ms = 0\npoll_interval_ms = 50\n"
+        f"[models.iris]\npath = '{IRIS}'\n[models.late]\npath = 'late/iris'\n"
+    )
+    with ServeProcess(tmp_path, "--config", "turnout.toml") as server:
+        wait_until(lambda: "not serving: late (cannot read `" in readiness(server))
+        assert readiness(server).count("No such file or directory") == 1
+        with turnout.Client(server.rest_url) as client:
+            assert client.predict("iris", FLOWERS)["label"].tolist() == LABELS
+        add_version(tmp_path / "late", "iris", 1)
+        server.wait_ready()
+
+
+def readiness(server: ServeProcess) -> str:
+    return httpx.get(f"{server.rest_url}/readyz").json()["reason"]
+
+
+def test_a_path_on_the_command_line_beats_the_models_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "turnout.toml").write_text("[models.absent]\npath = 'absent'\n")
+    with ServeProcess(tmp_path, IRIS, "--config", "turnout.toml") as server:
+        server.wait_ready()
+        with turnout.Client(server.rest_url) as client:
+            assert [model.name for model in client.models()] == ["iris"]
+
+
+def test_the_only_model_of_the_file_ends_the_server_if_it_is_a_file_that_cannot_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_text("not a model")
+    (tmp_path / "turnout.toml").write_text("[models.bad]\npath = 'bad.onnx'\n")
+    arguments = ["serve", "--config", "turnout.toml", "--rest-port", "0", "--grpc-port", "0"]
+    check_recording("serve_configured_no_model", run(arguments, tmp_path), VOLATILE)
+
+
+def test_models_of_the_file_take_no_name_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "turnout.toml").write_text("[models.iris]\npath = 'iris'\n")
+    outcome = run(["serve", "--config", "turnout.toml", "--name", "other"], tmp_path)
+    check_recording("serve_configured_name", outcome, VOLATILE)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it does not come true")
 
 
 def test_it_leaves_no_child_behind(tmp_path: Path) -> None:

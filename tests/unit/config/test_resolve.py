@@ -179,6 +179,30 @@ def test_a_flag_for_every_model_beats_all(tmp_path: Path) -> None:
         pytest.param(Sources(file="models = 1"), r"expected tables `\[models.NAME\]`, got 1", None, id="no tables"),
         pytest.param(Sources(file="[models]\niris = 1"), "`models.iris` in .* expected a table", None, id="no table"),
         pytest.param(
+            Sources(file="repository = '/models'\n[models.iris]\npath = 'iris'"),
+            r"turnout.toml` says twice what to serve: `repository`, and `path` in `\[models.iris\]`",
+            "Give each model a path, or put all of them into the repository.",
+            id="repository and path",
+        ),
+        pytest.param(
+            Sources(file="[models.'a/b']\npath = 'iris'"),
+            "has a path and no model's name, it contains `/` or `:`: `a/b`",
+            None,
+            id="path of a name that is none",
+        ),
+        pytest.param(
+            Sources(file='[models.iris]\npath = "a\\u0000b"'),
+            r"setting `path` in .* is not valid: expected a path, got 'a\\x00b'",
+            None,
+            id="no path",
+        ),
+        pytest.param(
+            Sources(environ={"TURNOUT_MODEL_PATH": "/models"}),
+            "unknown setting in `TURNOUT_MODEL_PATH`: `path`",
+            "`turnout config show` lists every setting.",
+            id="one path for every model",
+        ),
+        pytest.param(
             Sources(file="inflight_bytes = 2048"),
             r"`max_body_bytes` \(default\) is above `inflight_bytes` \(`.*turnout.toml`\)",
             "A body counts towards the bytes in flight, so that such a body could never be accepted.",
@@ -192,7 +216,9 @@ def test_wrong_settings_are_refused_in_words(sources: Sources, message: str, hin
     assert caught.value.hint == hint
 
 
-@pytest.mark.parametrize("name", ["trust", "python", "interpreter", "library", "intra_op_threads", "max_body_bytes"])
+@pytest.mark.parametrize(
+    "name", ["trust", "python", "interpreter", "library", "intra_op_threads", "max_body_bytes", "path"]
+)
 def test_a_file_in_the_repository_cannot_set_what_is_the_operator_s(name: str, tmp_path: Path) -> None:
     sources = Sources(own_file=f"{name} = true")
     with pytest.raises(ConfigError, match=f"the operator's alone: `{name}`"):
@@ -280,3 +306,18 @@ def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
 def test_every_setting_can_be_given_and_says_what_it_means(schema: type[Schema], settings: type[Any]) -> None:
     assert set(schema.model_fields) == {field.name for field in dataclasses.fields(settings)}
     assert [name for name, field in schema.model_fields.items() if not field.description] == []
+
+
+def test_a_model_s_path_is_relative_to_the_file_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = "[models.a]\npath = 'x/a'\nmerge = 'never'\n[models.b]\npath = '/b'\n[models.c]\nmerge = 'never'"
+    config = load(tmp_path, Sources(file=file))
+    assert config.model_paths == {"a": tmp_path / "x/a", "b": Path("/b")}
+    assert config.model("a").settings.merge == "never"
+    assert (config.model_folder("a"), config.model_folder("c")) == (tmp_path / "x/a", None)
+    monkeypatch.chdir(tmp_path)
+    assert load_config(file=Path("turnout.toml"), environ={}, home=tmp_path).model_paths["a"] == tmp_path / "x/a"
+
+
+def test_a_repository_from_a_stronger_source_beats_the_paths_of_the_file(tmp_path: Path) -> None:
+    sources = Sources(file="[models.a]\npath = 'a'", environ={"TURNOUT_REPOSITORY": "/models"})
+    assert load(tmp_path, sources).model_folder("a") == Path("/models/a")

@@ -9,6 +9,7 @@ from turnout.repository.layout import (
     ModelSource,
     RepositorySource,
     classify_path,
+    configured_source,
     model_name_fault,
     number_folders,
     parse_version,
@@ -156,3 +157,30 @@ def test_a_stem_that_is_no_model_name_is_refused_with_a_way_out(tmp_path: Path) 
     ) as caught:
         classify_path(tmp_path / "12.onnx")
     assert caught.value.hint == "Choose another one with `--name`."
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "version"),
+    [
+        (["1/model.onnx"], "", None),
+        (["1/", "saved_model.pb"], "", None),
+        ([], "", None),
+        (["notes.txt", "digits/1/model.onnx"], "", None),
+        ([], "missing", None),
+        (["model.onnx"], "model.onnx", 1),
+        (["model.onnx"], "", 1),
+        (["0042/model.onnx"], "0042", 42),
+        (["file"], "file/below", None),
+    ],
+)
+def test_a_path_of_a_configured_model_is_that_model_whatever_is_there(
+    files: list[str], path: str, version: int | None, tmp_path: Path
+) -> None:
+    make_files(tmp_path, *files)
+    expected = ModelSource("d", tmp_path / path) if version is None else ArtifactSource("d", tmp_path / path, version)
+    assert configured_source("d", tmp_path / path) == expected
+
+
+def test_a_configured_model_has_a_model_s_name(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match="not a model name"):
+        configured_source("a/b", tmp_path)

@@ -1,0 +1,59 @@
+"""What the files say that concern the server as a whole: monitoring, TLS, and how TensorFlow is set up."""
+
+from turnout.tf_serving.outcome import Kind, Outcome, Reading
+from turnout.tf_serving.schema import Record
+
+PLATFORM = "tensorflow"
+"""The only platform that upstream's server has."""
+
+_SESSION_REMARKS: dict[str, tuple[Kind, str]] = {
+    "session_config.intra_op_parallelism_threads": (
+        "ignored",
+        "the warm-up of a version decides; `intra_op_threads` in a model's table overrides it",
+    ),
+    "session_config.inter_op_parallelism_threads": ("ignored", "the runtime of a version decides"),
+    "enable_model_warmup": ("changed", "every version is warmed up before it serves"),
+}
+
+
+def translate_monitoring(file: str, config: Record, outcome: Outcome) -> None:
+    """Adds what is to be said of the metrics."""
+    reading = Reading(file, config, outcome.server).within("prometheus_config")
+    if "enable" in reading.record.values:
+        text = "`/metrics` on the REST port always answers, with Turnout's names"
+        reading.remark("enable", "changed", text)
+    if "path" in reading.record.values:
+        reading.remark("path", "not_yet", "the path is `/metrics`")
+
+
+def translate_ssl(file: str, config: Record, outcome: Outcome) -> None:
+    """Adds what is to be said of TLS; no value of the file is repeated."""
+    reading = Reading(file, config, outcome.server)
+    for name in config.values:
+        text = "the ports speak plain text: keep them to this machine, or put a proxy with TLS in front of them"
+        reading.remark(name, "not_yet", text, is_secret=True)
+
+
+def translate_platforms(file: str, config: Record, outcome: Outcome) -> Record | None:
+    """Adds what is to be said of TensorFlow's set-up; returns the batching parameters that stand in it."""
+    batching: Record | None = None
+    for key, platform in config.mapping("platform_configs").items():
+        assert isinstance(platform, Record), "bug: a platform that is no message"
+        adapter = platform.record("source_adapter_config")
+        bundle = None if adapter is None else adapter.record("legacy_config")
+        if bundle is None:
+            continue
+        reading = Reading(file, bundle, outcome.server)
+        for name in bundle.values:
+            if key == PLATFORM and name == "batching_parameters":
+                batching = bundle.record(name)
+            else:
+                _remark_on_session(reading, key, name)
+    return batching
+
+
+def _remark_on_session(reading: Reading, key: str, name: str) -> None:
+    if key != PLATFORM:
+        reading.remark_leaves(name, "ignored", f"upstream's server has no platform `{key}`")
+    else:
+        reading.remark_leaves(name, "not_yet", "it has no counterpart", _SESSION_REMARKS)
