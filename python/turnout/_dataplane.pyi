@@ -6,6 +6,7 @@ code.
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import final
 
 from typing_extensions import Buffer
@@ -27,17 +28,27 @@ __all__ = [
 
 __version__: str
 
+_Path = str | PathLike[str]
+
 @final
 class DataPlane:
     """Event loops, listeners, engines and servables of one server. Thread-safe; blocking calls release the GIL."""
 
     def __new__(cls, settings_json: str) -> DataPlane: ...
-    def listen(self, door: str, address: str, reuse_port: bool) -> str:
+    def listen(
+        self,
+        door: str,
+        address: str,
+        reuse_port: bool,
+        tls: tuple[_Path, _Path, _Path | None] | None = None,
+    ) -> str:
         """Opens a listener for `door` (`rest` or `grpc`) on `HOST:PORT` or `unix:PATH`; returns the bound address.
 
         With `reuse_port` it is bound beside that of another server, which gets all connections until this one's first
-        snapshot that is ready.
+        snapshot that is ready. With `tls` (certificate, key, authority of clients) it speaks nothing but TLS.
         """
+    def reload_certificates(self) -> None:
+        """Reads the files for TLS anew, for new connections; `config_invalid` leaves a listener what it has."""
     def apply(self, snapshot_json: str) -> None:
         """Replaces the whole desired state. Loads start, routes swap at once, what is omitted drains and unloads."""
     def next_event(self, timeout_ms: int) -> str | None:

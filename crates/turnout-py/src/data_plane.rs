@@ -1,11 +1,13 @@
 //! `turnout._dataplane.DataPlane`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use turnout_core::snapshot::{Settings, Snapshot};
 use turnout_core::{Error, ErrorCode};
+use turnout_server::TlsFiles;
 use turnout_server::dataplane::Call;
 
 use crate::error::{from_json, raise};
@@ -55,15 +57,28 @@ impl DataPlane {
         })
     }
 
+    #[pyo3(signature = (door, address, reuse_port, tls=None))]
     fn listen(
         &self,
         py: Python<'_>,
         door: &str,
         address: &str,
         reuse_port: bool,
+        tls: Option<(PathBuf, PathBuf, Option<PathBuf>)>,
     ) -> PyResult<String> {
         self.check_pid(py)?;
-        py.detach(|| self.inner.listen(door, address, reuse_port))
+        let tls = tls.map(|(certificate, key, client_ca)| TlsFiles {
+            certificate,
+            key,
+            client_ca,
+        });
+        py.detach(|| self.inner.listen(door, address, reuse_port, tls))
+            .map_err(|error| raise(py, &error))
+    }
+
+    fn reload_certificates(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_pid(py)?;
+        py.detach(|| self.inner.reload_certificates())
             .map_err(|error| raise(py, &error))
     }
 

@@ -25,6 +25,7 @@ use crate::routes::Routes;
 use crate::servable::Servable;
 use crate::shared::Shared;
 use crate::threads::{self, Niceness};
+use crate::tls::{Tls, TlsFiles};
 use crate::{connection, listen};
 
 mod in_process;
@@ -46,6 +47,7 @@ pub struct DataPlane {
     grave: Mutex<Option<Grave>>,
     log: LogSink,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    tls: Mutex<Vec<Arc<Tls>>>,
 }
 
 /// What the last snapshot asked for.
@@ -87,6 +89,7 @@ impl DataPlane {
             grave: Mutex::new(Some(grave)),
             log,
             threads: Mutex::new(threads),
+            tls: Mutex::default(),
         })
     }
 
@@ -109,11 +112,17 @@ impl DataPlane {
         Ok(Some(front))
     }
 
-    /// Opens a listener for `door` (`rest` or `grpc`) and returns the bound address.
+    /// Opens a listener for `door` (`rest` or `grpc`) and returns the bound address. With `tls` it speaks nothing else.
     ///
     /// # Errors
     /// `address_in_use`, `config_invalid`, or `unavailable` once an orderly end has begun.
-    pub fn listen(&self, door: &str, address: &str, reuse_port: bool) -> Result<String> {
+    pub fn listen(
+        &self,
+        door: &str,
+        address: &str,
+        reuse_port: bool,
+        tls: Option<TlsFiles>,
+    ) -> Result<String> {
         let door = connection::door(door)?;
         let front = self
             .front
@@ -122,12 +131,26 @@ impl DataPlane {
         if self.shared.drain.stage() >= Stage::Closing {
             return Err(Error::unavailable("the server is closing"));
         }
+        let tls = match tls {
+            None => None,
+            Some(files) => Some(Arc::new(Tls::open(files, door)?)),
+        };
         let bound = listen::bind(address, reuse_port)?;
         let address = bound
             .address()
             .map_err(|source| Error::internal("a listener has no address").with_source(source))?;
-        front.listen(bound, door);
+        lock(&self.tls).extend(tls.clone());
+        front.listen(bound, door, tls);
         Ok(address)
+    }
+
+    /// Reads the keys and certificates of all listeners anew, for connections from now on.
+    ///
+    /// # Errors
+    /// `config_invalid`: the files of a listener are wrong, which goes on with those that it has.
+    pub fn reload_certificates(&self) -> Result<()> {
+        let listeners = lock(&self.tls).clone();
+        listeners.iter().try_for_each(|tls| tls.reload())
     }
 
     /// Replaces the whole desired state: loads start, routes swap at once, what is omitted drains and unloads.
@@ -326,7 +349,7 @@ fn wait_until(deadline: Instant, done: impl Fn() -> bool) -> bool {
     true
 }
 
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    // Nothing panics while it holds this lock.
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }

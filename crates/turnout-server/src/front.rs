@@ -24,6 +24,7 @@ use crate::listen::{self, Bound};
 use crate::service::Service;
 use crate::shared::Shared;
 use crate::threads::{self, Niceness};
+use crate::tls::Tls;
 
 const PROBES: [&[u8]; 6] = [
     b"GET /livez",
@@ -41,6 +42,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 struct Listen {
     bound: Bound,
     door: Door,
+    tls: Option<Arc<Tls>>,
     open: Counted,
 }
 
@@ -80,9 +82,14 @@ impl Front {
     }
 
     /// Begins to accept.
-    pub(crate) fn listen(&self, bound: Bound, door: Door) {
+    pub(crate) fn listen(&self, bound: Bound, door: Door, tls: Option<Arc<Tls>>) {
         let open = self.shared.listeners.enter();
-        let _ = self.sender.send(Listen { bound, door, open });
+        let _ = self.sender.send(Listen {
+            bound,
+            door,
+            tls,
+            open,
+        });
     }
 }
 
@@ -92,6 +99,7 @@ struct Acceptor {
     service: Service,
     loops: Rc<[LoopHandle]>,
     door: Door,
+    tls: Option<Arc<Tls>>,
 }
 
 async fn run(
@@ -106,9 +114,9 @@ async fn run(
     loop {
         tokio::select! {
             listen = receiver.recv() => {
-                let Some(Listen { bound, door, open }) = listen else { return };
+                let Some(Listen { bound, door, tls, open }) = listen else { return };
                 let (shared, service, loops) = (Arc::clone(&shared), service.clone(), Rc::clone(&loops));
-                let acceptor = Acceptor { shared, service, loops, door };
+                let acceptor = Acceptor { shared, service, loops, door, tls };
                 drop(tokio::task::spawn_local(acceptor.run(bound, open)));
             }
             _ = stage.wait_for(|stage| *stage >= Stage::Stopped) => return,
@@ -272,10 +280,12 @@ impl Acceptor {
             return self.service.refuse(self.door, ErrorCode::Overloaded);
         }
         let counted = self.shared.connections.enter();
-        let (service, loops, door) = (self.service.clone(), self.loops.clone(), self.door);
-        if door != Door::Rest {
+        let (service, loops) = (self.service.clone(), self.loops.clone());
+        let (door, tls) = (self.door, self.tls.clone());
+        // What asks for a probe under TLS cannot be told from the rest.
+        if door != Door::Rest || tls.is_some() {
             return drop(tokio::task::spawn_local(hand_over(
-                stream, door, counted, loops, None,
+                stream, door, tls, counted, loops, None,
             )));
         }
         let patience = Duration::from_millis(self.shared.settings.idle_timeout_ms);
@@ -286,7 +296,7 @@ impl Acceptor {
                 () = Drain::last_chance(service.watch_drain()) => return,
             };
             if let Ok(Ok(probe)) = probe {
-                hand_over(stream, door, counted, loops, probe.then_some(service)).await;
+                hand_over(stream, door, None, counted, loops, probe.then_some(service)).await;
             }
         }));
     }
@@ -296,6 +306,7 @@ impl Acceptor {
 async fn hand_over(
     stream: Stream,
     door: Door,
+    tls: Option<Arc<Tls>>,
     counted: Counted,
     loops: Rc<[LoopHandle]>,
     here: Option<Service>,
@@ -311,6 +322,7 @@ async fn hand_over(
     let incoming = Incoming {
         door,
         socket,
+        tls,
         counted,
     };
     match here {

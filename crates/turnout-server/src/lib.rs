@@ -26,6 +26,8 @@ mod shared;
 #[cfg(test)]
 mod testing;
 mod threads;
+mod tls;
 mod turn;
 
 pub use dataplane::DataPlane;
+pub use tls::TlsFiles;

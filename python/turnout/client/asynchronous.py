@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 import uuid
+from os import PathLike
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -13,6 +14,7 @@ from turnout.client.exchange import Exchange, Steps
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.retry import RetryPolicy, check_timeout
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
+from turnout.client.tls import ClientTls
 from turnout.client.transports import open_async_transport
 from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
@@ -31,12 +33,24 @@ class AsyncClient:
         url: as for `Client`.
         timeout_ms: deadline of a whole call, further attempts included, where the call does not give its own.
         retry: when a call that failed for the moment is tried again.
+        ca_path: as for `Client`; so are the other files.
+        certificate_path: see there.
+        key_path: see there.
     """
 
-    def __init__(self, url: str, *, timeout_ms: int = DEFAULT_TIMEOUT_MS, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_ms: int = DEFAULT_TIMEOUT_MS,
+        retry: RetryPolicy | None = None,
+        ca_path: str | PathLike[str] | None = None,
+        certificate_path: str | PathLike[str] | None = None,
+        key_path: str | PathLike[str] | None = None,
+    ) -> None:
         address = parse_url(url)
         self._codec = make_codec(address)
-        self._transport = open_async_transport(address)
+        self._transport = open_async_transport(address, ClientTls(ca_path, certificate_path, key_path))
         self._timeout_ms = check_timeout(timeout_ms)
         self._retry = retry or RetryPolicy()
         self._cache = MetadataCache()

@@ -3,6 +3,7 @@
 import random
 import time
 import uuid
+from os import PathLike
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -11,6 +12,7 @@ from turnout.client.exchange import Codec, Exchange, Steps
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
 from turnout.client.retry import RetryPolicy, check_timeout
 from turnout.client.steps import MetadataCache, predict_steps, probe_steps
+from turnout.client.tls import ClientTls
 from turnout.client.transports import open_transport
 from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
@@ -31,16 +33,31 @@ class Client:
             `http+unix:///PATH` or `grpc+unix:///PATH` for Unix sockets.
         timeout_ms: deadline of a whole call, further attempts included, where the call does not give its own.
         retry: when a call that failed for the moment is tried again.
+        ca_path: for TLS, a file of authorities (PEM) to trust instead of the usual ones.
+        certificate_path: for TLS, the client's own certificate (PEM), where the server asks for one.
+        key_path: its key; None where it is in the same file.
+
+    Raises:
+        ConfigError: the URL or a file for TLS cannot be used.
 
     Example:
         >>> with turnout.Client("http://127.0.0.1:8501") as client:
         ...     client.predict("iris", [[5.1, 3.5, 1.4, 0.2]])["label"]
     """
 
-    def __init__(self, url: str, *, timeout_ms: int = DEFAULT_TIMEOUT_MS, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_ms: int = DEFAULT_TIMEOUT_MS,
+        retry: RetryPolicy | None = None,
+        ca_path: str | PathLike[str] | None = None,
+        certificate_path: str | PathLike[str] | None = None,
+        key_path: str | PathLike[str] | None = None,
+    ) -> None:
         address = parse_url(url)
         self._codec = make_codec(address)
-        self._transport = open_transport(address)
+        self._transport = open_transport(address, ClientTls(ca_path, certificate_path, key_path))
         self._timeout_ms = check_timeout(timeout_ms)
         self._retry = retry or RetryPolicy()
         self._cache = MetadataCache()

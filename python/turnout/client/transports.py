@@ -12,6 +12,7 @@ import httpx
 from turnout.client.address import Address
 from turnout.client.exchange import Answer, Exchange
 from turnout.client.failures import REQUEST_ID_HEADER, grpc_failure, rest_failure, unreachable
+from turnout.client.tls import ClientTls
 from turnout.errors import DeadlineExceededError, TurnoutError
 
 TIMEOUT_HEADER = "x-request-timeout-ms"
@@ -47,24 +48,28 @@ class AsyncTransport(Protocol):
         ...
 
 
-def open_transport(address: Address) -> Transport:
+def open_transport(address: Address, tls: ClientTls) -> Transport:
     """Returns a transport that connects with its first call."""
-    return RestTransport(address) if address.door == "rest" else GrpcTransport(address)
+    return RestTransport(address, tls) if address.door == "rest" else GrpcTransport(address, tls)
 
 
-def open_async_transport(address: Address) -> AsyncTransport:
+def open_async_transport(address: Address, tls: ClientTls) -> AsyncTransport:
     """Returns a transport that connects with its first call."""
-    return AsyncRestTransport(address) if address.door == "rest" else AsyncGrpcTransport(address)
+    return AsyncRestTransport(address, tls) if address.door == "rest" else AsyncGrpcTransport(address, tls)
 
 
 class RestTransport:
     """HTTP/1.1 by httpx."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, tls: ClientTls) -> None:
         self._address = address
         transport = httpx.HTTPTransport(uds=address.socket_path) if address.socket_path else None
         self._client = httpx.Client(
-            base_url=_base_url(address), transport=transport, trust_env=not address.is_local, timeout=None
+            base_url=_base_url(address),
+            transport=transport,
+            trust_env=not address.is_local,
+            timeout=None,
+            verify=tls.ssl_context() if address.secure else False,
         )
 
     def send(self, exchange: Exchange[Any], timeout_ms: float, request_id: str) -> Answer:
@@ -86,11 +91,15 @@ class RestTransport:
 class AsyncRestTransport:
     """HTTP/1.1 by httpx."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, tls: ClientTls) -> None:
         self._address = address
         transport = httpx.AsyncHTTPTransport(uds=address.socket_path) if address.socket_path else None
         self._client = httpx.AsyncClient(
-            base_url=_base_url(address), transport=transport, trust_env=not address.is_local, timeout=None
+            base_url=_base_url(address),
+            transport=transport,
+            trust_env=not address.is_local,
+            timeout=None,
+            verify=tls.ssl_context() if address.secure else False,
         )
 
     async def send(self, exchange: Exchange[Any], timeout_ms: float, request_id: str) -> Answer:
@@ -112,13 +121,13 @@ class AsyncRestTransport:
 class GrpcTransport:
     """gRPC by grpcio, with messages as bytes."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, tls: ClientTls) -> None:
         import grpc
 
         self._address = address
         target = _grpc_target(address)
         if address.secure:
-            self._channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=_grpc_options(address))
+            self._channel = grpc.secure_channel(target, tls.grpc_credentials(), options=_grpc_options(address))
         else:
             self._channel = grpc.insecure_channel(target, options=_grpc_options(address))
 
@@ -143,8 +152,9 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """gRPC by grpcio's asyncio interface. The channel is made with the first call, inside the caller's event loop."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, tls: ClientTls) -> None:
         self._address = address
+        self._credentials = tls.grpc_credentials() if address.secure else None
         self._channel: Any = None
 
     async def send(self, exchange: Exchange[Any], timeout_ms: float, request_id: str) -> Answer:
@@ -168,12 +178,11 @@ class AsyncGrpcTransport:
             await self._channel.close()
 
     def _open(self) -> Any:
-        import grpc
         from grpc import aio
 
         target, options = _grpc_target(self._address), _grpc_options(self._address)
-        if self._address.secure:
-            return aio.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
+        if self._credentials is not None:
+            return aio.secure_channel(target, self._credentials, options=options)
         return aio.insecure_channel(target, options=options)
 
 

@@ -272,4 +272,17 @@ def _check_server(resolved: Resolved[ServerSettings]) -> Resolved[ServerSettings
             f" got {settings.max_body_bytes}",
             hint="A body counts towards the bytes in flight, so that such a body could never be accepted.",
         )
+    _check_tls(settings, origins)
     return resolved
+
+
+def _check_tls(settings: ServerSettings, origins: Mapping[str, Origin]) -> None:
+    needed = {
+        "tls_certificate": ("tls_key",),
+        "tls_key": ("tls_certificate",),
+        "tls_client_ca": ("tls_certificate", "tls_key"),
+    }
+    for name, others in needed.items():
+        missing = [other for other in others if getattr(settings, other) is None]
+        if getattr(settings, name) is not None and missing:
+            raise ConfigError(f"setting `{name}` ({origins[name]}) is of no use without `{missing[0]}`")

@@ -82,6 +82,14 @@ class ServerSchema(Schema):
     """Lets a second server bind the same ports, for hand-over; it gets connections once it is ready."""
     settle_ms: Milliseconds | None = None
     """Milliseconds that the files of a version without a manifest must be still before it is loaded."""
+    tls_certificate: Text | None = None
+    """Path of the certificate (PEM), with those that lead to its authority; the TCP ports then speak TLS alone."""
+    tls_client_ca: Text | None = None
+    """Path of the authorities of clients (PEM): every client has to show a certificate of one of them."""
+    tls_doors: Literal["both", "grpc", "rest"] | None = None
+    """Which TCP ports speak TLS."""
+    tls_key: Text | None = None
+    """Path of the private key (PEM) of the certificate. Renewed files are taken up within seconds."""
     trust: bool | None = None
     """Allows pickled models, which are code, to be converted in a child process."""
 

@@ -15,6 +15,7 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 Ready = Literal["any", "all"]
+TlsDoors = Literal["both", "grpc", "rest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class ServerSettings:
     rest_socket: str | None = None
     reuse_port: bool = False
     settle_ms: int = 1000
+    tls_certificate: str | None = None
+    tls_client_ca: str | None = None
+    tls_doors: TlsDoors = "both"
+    tls_key: str | None = None
     trust: bool = False
 
 

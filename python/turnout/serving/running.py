@@ -17,6 +17,7 @@ from turnout.lifecycle.manager import Manager
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import Source
+from turnout.serving.certificates import CertificateWatch, tls_paths
 
 _log = logging.getLogger("turnout.serving.server")
 
@@ -44,6 +45,9 @@ class Serving:
         self._started = False
         self._stopped = False
         self._plane = _dataplane.DataPlane(data_plane_json(self.settings))
+        self._tls = {door: tls_paths(self.settings, door) for door in ("rest", "grpc")}
+        files = self._tls["grpc"] or self._tls["rest"]
+        self._watch = CertificateWatch(files, self._plane.reload_certificates) if files else None
         self._manager = Manager(
             self._plane,
             sources,
@@ -55,12 +59,12 @@ class Serving:
     @property
     def rest_url(self) -> str:
         """Where REST listens, for clients; empty before the start."""
-        return _url("http", self.rest_address)
+        return _url("https" if self._tls["rest"] else "http", self.rest_address)
 
     @property
     def grpc_url(self) -> str:
         """Where gRPC listens, for `turnout.Client`; empty before the start."""
-        return _url("grpc", self.grpc_address)
+        return _url("grpcs" if self._tls["grpc"] else "grpc", self.grpc_address)
 
     @property
     def is_forked(self) -> bool:
@@ -82,12 +86,14 @@ class Serving:
         rest = _listen_address(settings.rest_socket, settings.host, settings.rest_port)
         grpc = _listen_address(settings.grpc_socket, settings.host, settings.grpc_port)
         try:
-            self.rest_address = self._plane.listen("rest", rest, settings.reuse_port)
-            self.grpc_address = self._plane.listen("grpc", grpc, settings.reuse_port)
+            self.rest_address = self._plane.listen("rest", rest, settings.reuse_port, self._tls["rest"])
+            self.grpc_address = self._plane.listen("grpc", grpc, settings.reuse_port, self._tls["grpc"])
         except BaseException:
             self._plane.close()
             raise
         self._manager.start()
+        if self._watch is not None:
+            self._watch.start()
         # Threads that are inside the data plane when the interpreter ends would not survive their way out.
         atexit.register(self.close)
         _log.info("listening", extra={"rest": self.rest_address, "grpc": self.grpc_address})
@@ -150,6 +156,8 @@ class Serving:
         self._close()
 
     def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         self._manager.close()
         self._plane.close()
         atexit.unregister(self.close)

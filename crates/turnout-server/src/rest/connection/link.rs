@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -94,9 +93,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let count = self.write_some(rest, patience).await?;
             rest = &rest[count..];
         }
-        poll_fn(|task| Pin::new(&mut self.stream).poll_flush(task))
-            .await
-            .map_err(|_| Ended::Gone)
+        self.flush_stream(patience).await
+    }
+
+    /// Lets the stream itself send what it has taken: under TLS that may wait for the client.
+    async fn flush_stream(&mut self, patience: Duration) -> Result<(), Ended> {
+        let mut deadline = None;
+        poll_fn(|task| match Pin::new(&mut self.stream).poll_flush(task) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(|_| Ended::Gone)),
+            Poll::Pending => {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + patience);
+                self.alarm
+                    .poll(task, deadline)
+                    .map(|()| Err(Ended::TimedOut))
+            }
+        })
+        .await
     }
 
     async fn write_some(&mut self, bytes: &[u8], patience: Duration) -> Result<usize, Ended> {
@@ -128,9 +140,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Says that nothing more will come, and waits a little for the client to close.
     pub(super) async fn close(&mut self) {
         let deadline = Instant::now() + LINGER;
-        // The client may be gone already.
-        let _: io::Result<()> =
-            poll_fn(|task| Pin::new(&mut self.stream).poll_shutdown(task)).await;
+        // The client may be gone already, or read no more.
+        let shutdown = poll_fn(
+            |task| match Pin::new(&mut self.stream).poll_shutdown(task) {
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => self.alarm.poll(task, deadline),
+            },
+        );
+        shutdown.await;
         while self.fill(deadline).await.is_ok() {
             self.input.clear();
         }
