@@ -135,6 +135,7 @@ pub fn column_signature() -> Signature {
         tensor: name.to_owned(),
         dtype: DType::Float32,
         shape: Some(vec![None, Some(1)]),
+        any_shape: false,
     };
     Signature {
         name: DEFAULT_SIGNATURE.to_owned(),

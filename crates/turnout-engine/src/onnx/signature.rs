@@ -124,6 +124,7 @@ impl Port {
             tensor: self.name.clone(),
             dtype,
             shape: shape.map(<[_]>::to_vec),
+            any_shape: false,
         })
     }
 

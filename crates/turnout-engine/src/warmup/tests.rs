@@ -234,6 +234,7 @@ fn generated_inputs_fit_and_repeat() {
             tensor: "x".to_owned(),
             dtype,
             shape,
+            any_shape: false,
         };
         let signature = Signature {
             inputs: vec![spec],
