@@ -34,5 +34,5 @@ def test_a_package_without_its_library_counts_as_missing(monkeypatch: pytest.Mon
 
 
 def test_an_engine_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(RuntimeMissingError, match="expected one of `onnx`, got `savedmodel`"):
-        find_library("savedmodel")
+    with pytest.raises(RuntimeMissingError, match="expected one of `onnx`, `savedmodel`, got `tflite`"):
+        find_library("tflite")

@@ -59,15 +59,15 @@ static INSTALLED: LazyLock<Option<TensorFlow>> = LazyLock::new(find);
 pub(crate) fn installed() -> Option<&'static TensorFlow> {
     if INSTALLED.is_none() {
         eprintln!(
-            "passed over: TensorFlow is not installed (`pip install tensorflow-cpu`, or set TURNOUT_TENSORFLOW_PYTHON)"
+            "passed over: TensorFlow is not installed (`pip install tensorflow-cpu`, or set TENSORFLOW_PYTHON)"
         );
     }
     INSTALLED.as_ref()
 }
 
-/// `TURNOUT_TENSORFLOW_PYTHON`, or the Python of this checkout, if it has TensorFlow.
+/// `TENSORFLOW_PYTHON`, or the Python of this checkout, if it has TensorFlow.
 fn find() -> Option<TensorFlow> {
-    let python = std::env::var_os("TURNOUT_TENSORFLOW_PYTHON").map_or_else(
+    let python = std::env::var_os("TENSORFLOW_PYTHON").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python"),
         PathBuf::from,
     );
