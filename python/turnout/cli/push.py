@@ -32,7 +32,7 @@ def push(
     timeout_s: Annotated[float, typer.Option(min=1, help="Seconds for each step.")] = 600.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish a model file, or a SavedModel's folder, as a new version.
+    """Publish a model file or folder as a new version.
 
     It is converted to ONNX if need be, the answers are compared with the original's, and the result is loaded and
     run, all in child processes; only then the version appears, as a whole.

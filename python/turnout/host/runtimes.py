@@ -1,9 +1,9 @@
 """Where the native runtimes are that execute models: found in the installed wheels, without importing them."""
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from turnout.errors import RuntimeMissingError
@@ -73,7 +73,8 @@ def check_any() -> None:
 
 def find_installed(runtime: Runtime) -> Path | None:
     """Returns the runtime's shared library, or None where its package is not installed or has none."""
-    spec = importlib.util.find_spec(runtime.module)
+    # What is on the disk: a program may have put a module of its own under this name, or be importing it right now.
+    spec = PathFinder.find_spec(runtime.module)
     folders = (spec.submodule_search_locations if spec else None) or ()
     name = Path(runtime.library)
     found = (path for folder in folders for path in sorted((Path(folder) / name.parent).glob(f"{name.name}*")))

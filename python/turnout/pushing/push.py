@@ -96,7 +96,7 @@ def push(
         number, complete = staging.publish(_manifest(staged, trial, metrics or {}), version)
     notes = staged.notes
     if trial.row_us is None and staged.sample is None:
-        notes = (*notes, "loaded, but not run: no rows could be made up for it; `--sample` gives it some")
+        notes = (*notes, f"loaded, but not run: {trial.merge_reason}; `--sample` gives it rows to run")
     return PushResult(name, number, folder.absolute() / name / str(number), staged.title, complete, trial.row_us, notes)
 
 

@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -31,6 +32,11 @@ def test_a_package_without_its_library_counts_as_missing(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     assert find_installed(RUNTIMES[0]) is None
+
+
+def test_a_module_of_the_same_name_in_memory_hides_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    assert find_installed(RUNTIMES[0]) is not None
 
 
 def test_an_engine_that_does_not_exist_is_refused() -> None:
