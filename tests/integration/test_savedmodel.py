@@ -24,7 +24,6 @@ NOT_IN_JSON = {"complex64", "complex128", "string"}
 """Signatures whose values JSON has no form for, such as text that is not UTF-8."""
 
 
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]]:
     """A repository, and calls with their answers."""

@@ -60,7 +60,7 @@ def serving_stubs() -> ServingStubs:
     """The modules, imported once."""
     if not ORACLE.is_dir():
         raise FileNotFoundError(f"the stubs of TensorFlow Serving are not installed (run `make setup`): {ORACLE}")
-    # Before TensorFlow itself, where it is installed: importing that would take seconds. Afterwards it can be found again.
+    # Before TensorFlow itself, where that is installed: importing it would take seconds. Afterwards it is found again.
     sys.path.insert(0, str(ORACLE))
     try:
         return _import_stubs()

@@ -16,7 +16,6 @@ from turnout.repository.scan import ScannedVersion
 from turnout.repository.versions import choose_version
 from turnout.types import Signature
 
-
 _FORMS = {"onnx": "ONNX", "savedmodel": "a TensorFlow SavedModel"}
 """What each engine opens, in words."""
 

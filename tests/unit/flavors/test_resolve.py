@@ -85,7 +85,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise AssertionError('imported')")
     (package / "libtensorflow_cc.so.2").write_bytes(b"")
-    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.setattr(sys, "path", [str(package.parent), *sys.path])
     for name in ("TF_OVERRIDE_GLOBAL_THREADPOOL", "TF_CPP_MIN_LOG_LEVEL"):
         monkeypatch.setenv(name, "unset below, and so put back after the test")
         monkeypatch.delenv(name)
