@@ -175,6 +175,13 @@ fn files_are_kept_only_for_models_that_may_open_them() {
         for case in tensorflow.cases(name) {
             case.check(&*model);
         }
+        if kept {
+            std::fs::remove_dir_all(copy.join("assets")).expect("is there");
+            let error = model.run(index_of(&*model, "read"), vec![]);
+            let message = error.expect_err("its file has gone").to_string();
+            let wanted = "the version's folder/assets/words.txt; No such file";
+            assert!(message.starts_with(wanted), "{message}");
+        }
         drop(model);
         assert!(!copy.exists(), "{name}");
     }

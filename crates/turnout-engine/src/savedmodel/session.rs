@@ -70,6 +70,8 @@ pub(super) struct SavedModel {
     _graph: Owned<Graph>,
     signatures: Vec<Signature>,
     calls: Vec<Call>,
+    /// Where the private copy is or was: not a client's business.
+    folder: CString,
     /// For models with files of their own, which operators may open at any time.
     _files: Option<Held>,
     /// Behind the session, which it follows.
@@ -100,7 +102,9 @@ impl SavedModel {
     ) -> Result<Self> {
         let api = runtime.api;
         let graph = new_graph(api);
-        let (session, description) = load_session(api, artifact, options.threads, &graph)?;
+        let folder = folder_of(artifact)?;
+        let (session, description) = load_session(api, &folder, options.threads, &graph)
+            .map_err(|error| without_folder(&error, &folder))?;
         let meta = MetaGraph::read(bytes_of(&description))?;
         let signatures = match options.signatures.as_slice() {
             [] => signature::read(&meta, warn)?,
@@ -115,6 +119,7 @@ impl SavedModel {
             _graph: graph,
             signatures,
             calls,
+            folder,
             _files: artifact.hold().filter(|_| meta.has_assets),
             _freed: GiveBack::after(artifact.size_bytes()),
         })
@@ -152,7 +157,8 @@ impl Model for SavedModel {
             .into_iter()
             .map(|input| make_tensor(api, input))
             .collect::<Result<TfTensors>>()?;
-        let outputs = self.session.run(call, &inputs)?;
+        let outputs = self.session.run(call, &inputs);
+        let outputs = outputs.map_err(|error| without_folder(&error, &self.folder))?;
         outputs
             .iter()
             .map(|output| read_tensor(api, output))
@@ -236,11 +242,10 @@ fn new_graph(api: &'static Api) -> Owned<Graph> {
 /// Reads variables into memory and runs what initialises tables; returns the serialized `MetaGraphDef`, too.
 fn load_session(
     api: &'static Api,
-    artifact: &Artifact,
+    folder: &CStr,
     threads: Threads,
     graph: &Owned<Graph>,
 ) -> Result<(OwnedSession, Owned<Buffer>)> {
-    let folder = folder_of(artifact)?;
     let options = session_options(api, threads)?;
     // SAFETY: the function has no requirements.
     let description = own_buffer(api, unsafe { (api.new_buffer)() });
@@ -259,9 +264,7 @@ fn load_session(
             outcome.as_ptr(),
         )
     };
-    outcome
-        .check(ErrorCode::LoadFailed)
-        .map_err(|error| without_folder(&error, &folder))?;
+    outcome.check(ErrorCode::LoadFailed)?;
     let session =
         NonNull::new(session).ok_or_else(|| Error::internal("bug: no session and no reason"))?;
     Ok((OwnedSession { api, session }, description))
@@ -297,11 +300,12 @@ fn folder_of(artifact: &Artifact) -> Result<CString> {
         .map_err(|error| Error::artifact_invalid("the path has a zero byte").with_source(error))
 }
 
-/// The private copy's path says nothing to anybody.
+/// Takes the private copy's path out of TensorFlow's words: clients and the status show them.
 fn without_folder(error: &Error, folder: &CStr) -> Error {
+    let folder = folder.to_string_lossy();
     let message = error
         .message()
-        .replace(folder.to_string_lossy().as_ref(), "the version's folder");
+        .replace(folder.as_ref(), "the version's folder");
     Error::new(error.code(), message)
 }
 
