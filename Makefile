@@ -30,7 +30,7 @@ $(INSTALLED):
 	@scripts/check-machine.sh $(PYTHON)
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
-	@echo "Installing the Python packages (about 350 MB to download the first time)"
+	@echo "Installing the Python packages (about 650 MB to download the first time)"
 	@$(BIN)/uv pip sync --quiet --require-hashes $(REQUIREMENTS)
 	@rm -rf .venv/oracle
 	@for package in tensorflow-protobuf tensorflow-serving-api; do \

@@ -60,7 +60,15 @@ def serving_stubs() -> ServingStubs:
     """The modules, imported once."""
     if not ORACLE.is_dir():
         raise FileNotFoundError(f"the stubs of TensorFlow Serving are not installed (run `make setup`): {ORACLE}")
-    sys.path.append(str(ORACLE))
+    # Before TensorFlow itself, where that is installed: importing it would take seconds. Afterwards it is found again.
+    sys.path.insert(0, str(ORACLE))
+    try:
+        return _import_stubs()
+    finally:
+        sys.path.remove(str(ORACLE))
+
+
+def _import_stubs() -> ServingStubs:
     _make_error_codes()
     apis = {
         name: importlib.import_module(f"tensorflow_serving.apis.{name}")

@@ -14,6 +14,8 @@ pub struct Bucket {
     pub signature: usize,
     /// A hash of the trailing dimensions of all inputs.
     pub shapes: u64,
+    /// Whether the inputs have the signature's shapes. Of others nobody has shown that they may be merged.
+    pub as_shown: bool,
 }
 
 /// One request as a scheduler sees it.
@@ -173,7 +175,7 @@ impl<T: Send> Scheduler<T> for NoWait<T> {
                 weight: first.weight,
                 entries: vec![first],
             };
-            if self.options.mergeable {
+            if self.options.mergeable && batch.entries[0].bucket.as_shown {
                 self.join(&mut batch, now, room, &mut dropped);
             }
             batch

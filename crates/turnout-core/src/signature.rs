@@ -18,6 +18,10 @@ pub struct TensorSpec {
     pub dtype: DType,
     /// None for unknown rank; a None dimension varies.
     pub shape: Option<Vec<Option<usize>>>,
+    /// Whether the engine takes any shape and says itself what does not fit; `shape` then only describes. The engine says
+    /// so when it loads: it is no part of a manifest.
+    #[serde(skip)]
+    pub any_shape: bool,
 }
 
 /// A named set of inputs and outputs.
@@ -46,10 +50,23 @@ impl Signature {
 }
 
 impl TensorSpec {
+    /// Whether a shape has this rank and these fixed dimensions.
+    #[must_use]
+    pub fn describes(&self, shape: &[usize]) -> bool {
+        self.shape.as_ref().is_none_or(|dims| {
+            dims.len() == shape.len()
+                && dims
+                    .iter()
+                    .zip(shape)
+                    .all(|(want, got)| want.is_none_or(|want| want == *got))
+        })
+    }
+
     /// Checks dtype, rank and fixed dimensions, and mends what ONNX's rank rule would refuse without need.
     ///
     /// A tensor of shape `[N]` becomes `[N, 1, …]` where the signature has only ones behind dimension 0, and an empty
-    /// one of shape `[0]` takes the signature's other dimensions (a dynamic one as 0).
+    /// one of shape `[0]` takes the signature's other dimensions (a dynamic one as 0). Where the engine takes
+    /// [any shape](Self::any_shape), only the dtype is checked and nothing is mended.
     ///
     /// # Errors
     /// `invalid_input`, naming the input, what it got and what it expected.
@@ -62,7 +79,7 @@ impl TensorSpec {
                 self.dtype
             )));
         }
-        let Some(dims) = &self.shape else {
+        let Some(dims) = self.shape.as_ref().filter(|_| !self.any_shape) else {
             return Ok(tensor);
         };
         if tensor.shape().len() == 1 && dims.len() > 1 {
@@ -74,12 +91,7 @@ impl TensorSpec {
                 tensor.reshape(std::iter::once(rows).chain(rest).collect());
             }
         }
-        let fits = tensor.shape().len() == dims.len()
-            && dims
-                .iter()
-                .zip(tensor.shape())
-                .all(|(want, got)| want.is_none_or(|want| want == *got));
-        if fits {
+        if self.describes(tensor.shape()) {
             return Ok(tensor);
         }
         Err(Error::invalid_input(format!(
@@ -110,6 +122,7 @@ mod tests {
             tensor: "x".into(),
             dtype: DType::Float32,
             shape: Some(shape.to_vec()),
+            any_shape: false,
         }
     }
 
@@ -145,6 +158,18 @@ mod tests {
                 ),
             }
         }
+    }
+
+    #[test]
+    fn an_engine_that_takes_any_shape_gets_it_as_it_came() {
+        let any = TensorSpec {
+            any_shape: true,
+            ..spec(&[None, Some(1)])
+        };
+        for shape in [&[5][..], &[], &[0], &[2, 4], &[1, 1, 1]] {
+            assert_eq!(any.fit(tensor(shape)).expect("taken").shape(), shape);
+        }
+        assert!(any.describes(&[7, 1]) && !any.describes(&[7]) && !any.describes(&[7, 2]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::collections::TryReserveError;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use turnout_core::snapshot::{ArtifactSpec, FileSpec};
 use turnout_core::{Error, Result};
@@ -19,7 +20,8 @@ use turnout_core::{Error, Result};
 use crate::memory::GiveBack;
 use private::PrivateFolder;
 
-/// A version's files, checked against what the snapshot says of them. A private folder is removed on drop.
+/// A version's files, checked against what the snapshot says of them. A private folder is removed on drop, unless a model
+/// holds it.
 #[derive(Debug)]
 pub struct Artifact(Contents);
 
@@ -32,9 +34,15 @@ enum Contents {
     Folder {
         entry: CString,
         size_bytes: usize,
-        _folder: PrivateFolder,
+        folder: Arc<PrivateFolder>,
     },
 }
+
+/// A private folder in use by a model.
+#[derive(Debug)]
+pub(crate) struct Held(
+    #[expect(dead_code, reason = "removes the folder when it is dropped")] Arc<PrivateFolder>,
+);
 
 /// Where an engine finds the entry file.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +55,8 @@ pub enum Source<'artifact> {
 impl Artifact {
     /// Reads the entry into memory, or copies all files when the spec names a private folder. May take seconds.
     ///
-    /// Engines keep nothing of a private folder but what they have mapped, which outlives the removal of the files: an
-    /// artifact may be dropped as soon as the model is loaded.
+    /// An artifact may be dropped as soon as the model is loaded: what an engine has mapped outlives the removal of the
+    /// files, and one that goes on opening them holds the folder.
     ///
     /// # Errors
     /// `artifact_invalid` when a file is missing, unreadable, or not of the size and hash that the spec gives.
@@ -82,6 +90,14 @@ impl Artifact {
         match &self.0 {
             Contents::Memory { bytes, .. } => bytes.len(),
             Contents::Folder { size_bytes, .. } => *size_bytes,
+        }
+    }
+
+    /// Keeps a private folder for as long as what is returned lives.
+    pub(crate) fn hold(&self) -> Option<Held> {
+        match &self.0 {
+            Contents::Memory { .. } => None,
+            Contents::Folder { folder, .. } => Some(Held(Arc::clone(folder))),
         }
     }
 
@@ -131,7 +147,7 @@ fn copy_files(spec: &ArtifactSpec, folder: &Path) -> Result<Contents> {
     Ok(Contents::Folder {
         entry,
         size_bytes: usize::try_from(size_bytes).unwrap_or(usize::MAX),
-        _folder: folder,
+        folder: Arc::new(folder),
     })
 }
 

@@ -41,6 +41,7 @@ pub struct FakeModel {
     signatures: Vec<Signature>,
     behaviour: Box<Behaviour>,
     delay: Box<Delay>,
+    state_change: Option<String>,
     record: Arc<FakeRecord>,
 }
 
@@ -52,6 +53,7 @@ impl FakeModel {
             signatures: vec![column_signature()],
             behaviour: Box::new(|_, inputs| inputs.into_iter().map(double).collect()),
             delay: Box::new(|_| Duration::ZERO),
+            state_change: None,
             record: record.clone(),
         }
     }
@@ -72,6 +74,13 @@ impl FakeModel {
         self
     }
 
+    /// What every signature changes the model's state by.
+    #[must_use]
+    pub fn with_state_change(mut self, cause: &str) -> Self {
+        self.state_change = Some(cause.to_owned());
+        self
+    }
+
     /// How long a call of so many rows sleeps.
     #[must_use]
     pub fn with_delay(mut self, delay: impl Fn(usize) -> Duration + Send + Sync + 'static) -> Self {
@@ -83,6 +92,10 @@ impl FakeModel {
 impl Model for FakeModel {
     fn signatures(&self) -> &[Signature] {
         &self.signatures
+    }
+
+    fn state_change(&self, _signature: usize) -> Option<&str> {
+        self.state_change.as_deref()
     }
 
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
@@ -135,6 +148,7 @@ pub fn column_signature() -> Signature {
         tensor: name.to_owned(),
         dtype: DType::Float32,
         shape: Some(vec![None, Some(1)]),
+        any_shape: false,
     };
     Signature {
         name: DEFAULT_SIGNATURE.to_owned(),

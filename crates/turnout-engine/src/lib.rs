@@ -3,8 +3,11 @@
 pub mod artifact;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod handle;
 pub mod memory;
 pub mod onnx;
+mod raw;
+pub mod savedmodel;
 pub mod warmup;
 
 use std::path::Path;
@@ -56,10 +59,16 @@ pub trait Model: Send + Sync {
     /// The default signature first; never empty.
     fn signatures(&self) -> &[Signature];
 
+    /// What in a signature may change the model's own state, so that one call shows in the answers of the next: such a
+    /// signature is neither run before clients ask nor merged. None where nothing does.
+    fn state_change(&self, _signature: usize) -> Option<&str> {
+        None
+    }
+
     /// Executes one call.
     ///
-    /// `inputs` are in the order of the signature's inputs and already fit its dtypes, ranks and fixed dimensions
-    /// ([`turnout_core::TensorSpec::fit`]). The outputs are in the order of the signature's outputs.
+    /// `inputs` are in the order of the signature's inputs and already fit its dtypes and, unless a spec takes any shape,
+    /// its ranks and fixed dimensions ([`turnout_core::TensorSpec::fit`]). The outputs are in the order of the signature's outputs.
     ///
     /// # Errors
     /// `execution_failed` with the runtime's own words; the model stays usable.
@@ -78,6 +87,7 @@ pub type LogSink = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
 pub fn open(spec: &EngineSpec, log: &LogSink) -> Result<Arc<dyn Engine>> {
     match spec.kind.as_str() {
         "onnx" => onnx::open(Path::new(&spec.library), log),
+        "savedmodel" => savedmodel::open(Path::new(&spec.library), log),
         other => Err(Error::unsupported(format!("unknown engine: `{other}`"))),
     }
 }

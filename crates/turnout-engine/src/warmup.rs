@@ -48,7 +48,7 @@ impl Limits {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Warmup {
     /// (rows, microseconds) of the default signature, rows rising: to seed [`turnout_core::curve::LatencyCurve`].
-    /// Empty when the model failed on generated inputs.
+    /// Empty when the model failed on generated inputs, or when a call would change it.
     pub row_us: Vec<(usize, f32)>,
     pub mergeable: bool,
     /// Why, in words for status and manifest.
@@ -57,12 +57,17 @@ pub struct Warmup {
 
 /// Runs the model on generated inputs: every signature once, the default one at rising sizes, then in merged pairs.
 ///
+/// Signatures that change the model's state are not run, so that its first client finds it as it was saved; with one of
+/// them the model is not mergeable.
+///
 /// A model that fails on generated inputs is not at fault (an index may be out of its range): it is not mergeable, and
 /// what could not be measured is learnt from requests.
 pub fn measure(model: &dyn Model, limits: &Limits, now: &dyn Fn() -> Instant) -> Warmup {
     let first_calls = run_each_once(model, limits);
     let row_us = measure_curve(model, limits, now);
-    let shown = first_calls.and_then(|()| merge::show(model, &row_us, limits, now));
+    let shown = first_calls
+        .and_then(|()| refuse_state(model))
+        .and_then(|()| merge::show(model, &row_us, limits, now));
     let mergeable = shown.is_ok();
     Warmup {
         row_us,
@@ -74,6 +79,9 @@ pub fn measure(model: &dyn Model, limits: &Limits, now: &dyn Fn() -> Instant) ->
 /// The first call of a session is slow, whatever its signature. The failure, in words.
 fn run_each_once(model: &dyn Model, limits: &Limits) -> Result<(), String> {
     for (index, signature) in model.signatures().iter().enumerate() {
+        if model.state_change(index).is_some() {
+            continue;
+        }
         if generate::size_bytes(signature, 1) > limits.max_input_bytes {
             return Err(format!(
                 "one row of signature `{}` is larger than a warm-up makes",
@@ -89,6 +97,18 @@ fn run_each_once(model: &dyn Model, limits: &Limits) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// Joined rows would be one step of a model that should make several.
+fn refuse_state(model: &dyn Model) -> Result<(), String> {
+    let mut signatures = model.signatures().iter().enumerate();
+    let changing =
+        signatures.find_map(|(index, each)| Some((&each.name, model.state_change(index)?)));
+    changing.map_or(Ok(()), |(name, cause)| {
+        Err(format!(
+            "signature `{name}` may change the model's state: `{cause}`"
+        ))
+    })
 }
 
 /// Where the operators of a model run, from what [`measure`] found with [`Threads::Caller`].
@@ -112,6 +132,9 @@ fn measure_curve(
     let signature = &model.signatures()[0];
     let start = now();
     let mut curve = Vec::new();
+    if model.state_change(0).is_some() {
+        return curve;
+    }
     let mut rows = 1;
     while rows <= limits.max_rows && generate::size_bytes(signature, rows) <= limits.max_input_bytes
     {

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Mutex;
 use std::thread;
 
-use common::{engine, floats, load, options};
+use common::{engine, floats, load, options, resident_bytes, threads};
 use turnout_core::{Tensor, Values};
 use turnout_engine::Artifact;
 
@@ -17,25 +17,6 @@ fn alone() -> impl Drop {
     ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Resident memory of this process.
-fn resident_bytes() -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("has a line of it");
-    let kib: i64 = line
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .expect("a number");
-    kib * 1024
-}
-
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").expect("Linux").count()
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn tensor_spec(name: &str, tensor: &str, dtype: DType, shape: &[Option<usize>]) 
         tensor: tensor.to_owned(),
         dtype,
         shape: Some(shape.to_vec()),
+        any_shape: false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A process that has no ONNX Runtime.
+//! A process that has no runtime.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use turnout_core::snapshot::EngineSpec;
 use turnout_core::{Error, ErrorCode};
 use turnout_engine::LogSink;
 
-fn refusal(library: PathBuf) -> Error {
+fn refusal(kind: &str, library: PathBuf) -> Error {
     let sink: LogSink = Arc::new(|_, _: &str| {});
     turnout_engine::open(
         &EngineSpec {
-            kind: "onnx".to_owned(),
+            kind: kind.to_owned(),
             library,
         },
         &sink,
@@ -23,17 +23,21 @@ fn refusal(library: PathBuf) -> Error {
 #[test]
 fn what_is_no_library_is_refused_and_does_not_stop_another_try() {
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    for _ in 0..2 {
-        let error = refusal(library.clone());
+    let runtimes = [
+        ("onnx", "ONNX Runtime's", "pip install 'turnout[onnx]'"),
+        (
+            "savedmodel",
+            "TensorFlow's",
+            "pip install 'turnout[tensorflow]'",
+        ),
+    ];
+    for (kind, whose, hint) in [runtimes, runtimes].concat() {
+        let error = refusal(kind, library.clone());
         assert_eq!(error.code(), ErrorCode::RuntimeMissing);
-        assert!(
-            error
-                .message()
-                .starts_with("ONNX Runtime's library cannot be opened: "),
-            "{error}"
-        );
+        let fact = format!("{whose} library cannot be opened: ");
+        assert!(error.message().starts_with(&fact), "{error}");
         assert!(error.message().ends_with("invalid ELF header"), "{error}");
-        assert_eq!(error.hint(), Some("pip install 'turnout[onnx]'"));
+        assert_eq!(error.hint(), Some(hint));
     }
 }
 
@@ -44,10 +48,11 @@ fn a_library_of_something_else_is_refused() {
         .lines()
         .filter_map(|line| line.split_whitespace().last())
         .find(|path| path.contains("/libc.so"));
-    let error = refusal(PathBuf::from(libc.expect("this program uses it")));
-    assert_eq!(error.code(), ErrorCode::RuntimeMissing);
-    assert!(
-        error.message().ends_with("undefined symbol: OrtGetApiBase"),
-        "{error}"
-    );
+    let libc = PathBuf::from(libc.expect("this program uses it"));
+    for (kind, symbol) in [("onnx", "OrtGetApiBase"), ("savedmodel", "TF_Version")] {
+        let error = refusal(kind, libc.clone());
+        assert_eq!(error.code(), ErrorCode::RuntimeMissing);
+        let words = format!("undefined symbol: {symbol}");
+        assert!(error.message().ends_with(&words), "{error}");
+    }
 }

@@ -35,12 +35,18 @@ pub(crate) struct Executed {
 /// Wraps a request for a scheduler.
 pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending> {
     let rows = pending.inputs.first().map_or(1, Tensor::rows);
+    let specs = &pending.servable.signatures[pending.signature].inputs;
+    let as_shown = specs
+        .iter()
+        .zip(&pending.inputs)
+        .all(|(spec, input)| !spec.any_shape || spec.describes(input.shape()));
     Entry {
         rows,
         weight: weight(&pending, rows),
         bucket: Bucket {
             signature: pending.signature,
             shapes: shape_hash(&pending.inputs, rows),
+            as_shown,
         },
         deadline: context.deadline,
         cancellation: context.cancellation.clone(),

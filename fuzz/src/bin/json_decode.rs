@@ -19,6 +19,7 @@ fn signatures(dtype: DType) -> Vec<Signature> {
         tensor: name.into(),
         dtype,
         shape: None,
+        any_shape: false,
     };
     let one = vec![spec("x", dtype)];
     let two = vec![spec("a", dtype), spec("b_bytes", DType::String)];

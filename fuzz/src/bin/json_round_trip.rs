@@ -44,6 +44,7 @@ fn round_trip(tensor: &Tensor, name: &str) {
         tensor: name.into(),
         dtype: tensor.dtype(),
         shape: Some(tensor.shape().iter().map(|dim| Some(*dim)).collect()),
+        any_shape: false,
     };
     let signature = Signature {
         name: "serving_default".into(),

@@ -15,7 +15,10 @@ if TYPE_CHECKING:  # it brings numpy and pydantic, which help and completion can
 
 
 def push(
-    file: Annotated[Path, typer.Argument(help="ONNX, XGBoost JSON or UBJSON, LightGBM text; pickles with --trust.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="ONNX, SavedModel folder, XGBoost JSON or UBJSON, LightGBM text; pickles with --trust."),
+    ],
     name: Annotated[str | None, typer.Option(help="The model's name. [default: that of the file]")] = None,
     repository: Annotated[Path | None, typer.Option(help="The folder of models. [default: the setting]")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="The version. [default: the next free number]")] = None,
@@ -32,9 +35,9 @@ def push(
     timeout_s: Annotated[float, typer.Option(min=1, help="Seconds for each step.")] = 600.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish a model file as a new version.
+    """Publish a model file or folder as a new version.
 
-    The file is converted to ONNX if need be, the answers are compared with the original's, and the result is loaded and
+    It is converted to ONNX if need be, the answers are compared with the original's, and the result is loaded and
     run, all in child processes; only then the version appears, as a whole.
     """
     from turnout.pushing.push import push as publish

@@ -6,29 +6,33 @@ from turnout.errors import FlavorUnknownError
 from turnout.flavors.base import Detection, Flavor
 from turnout.flavors.lightgbm import LightgbmFlavor
 from turnout.flavors.onnx import OnnxFlavor
+from turnout.flavors.savedmodel import ENTRY_NAMES, SavedModelFlavor
 from turnout.flavors.sklearn import SklearnFlavor
 from turnout.flavors.xgboost import XgboostFlavor
 
-FLAVORS: tuple[Flavor, ...] = (XgboostFlavor(), LightgbmFlavor(), SklearnFlavor(), OnnxFlavor())
+FLAVORS: tuple[Flavor, ...] = (SavedModelFlavor(), XgboostFlavor(), LightgbmFlavor(), SklearnFlavor(), OnnxFlavor())
 """In the order in which they are asked: the wrappers of XGBoost and LightGBM are scikit-learn estimators, too, and only
 the last flavor believes a suffix."""
 
-_ACCEPTED = "Accepted are ONNX files, XGBoost's JSON and UBJSON, LightGBM's text, and pickles (with trust)."
+_ACCEPTED = (
+    "Accepted are ONNX files, SavedModels, XGBoost's JSON and UBJSON, LightGBM's text, and pickles (with trust)."
+)
 
 
 def detect(path: Path) -> Detection:
-    """Returns what a file is, judged by its content before its name.
+    """Returns what a file, or a folder that is one model, is; judged by its content before its name.
 
     Raises:
         FlavorUnknownError: there is no such file, or no flavor recognises it.
     """
     if not path.exists():
         raise FlavorUnknownError(f"no such file: `{path}`")
-    if path.is_dir():
-        raise FlavorUnknownError(f"a folder is not a model file: `{path}`", hint=_folder_hint(path))
     found = next((detection for flavor in FLAVORS if (detection := flavor.detect(path))), None)
+    if found is None and path.is_dir():
+        raise FlavorUnknownError(f"a folder is not a model file: `{path}`", hint=_folder_hint(path))
     if found is None:
-        raise FlavorUnknownError(f"no flavor recognises the file: `{path}`", hint=_ACCEPTED)
+        hint = f"Give the folder: `{path.parent}`." if path.name in ENTRY_NAMES else _ACCEPTED
+        raise FlavorUnknownError(f"no flavor recognises the file: `{path}`", hint=hint)
     return found
 
 
@@ -49,7 +53,5 @@ def flavor_of(model: object) -> Flavor:
 
 
 def _folder_hint(path: Path) -> str:
-    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
-        return "It is a SavedModel, which this version does not execute."
     models = sorted(path.glob("*.onnx"))
     return f"Give the file: `{models[0]}`." if models else _ACCEPTED

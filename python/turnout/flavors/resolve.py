@@ -6,12 +6,18 @@ from turnout.errors import ArtifactInvalidError, FlavorUnknownError, TurnoutErro
 from turnout.flavors.base import Detection
 from turnout.flavors.onnx_wire import read_summary
 from turnout.flavors.registry import detect
+from turnout.flavors.savedmodel import find_entry
 from turnout.host.runtimes import find_library
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
+from turnout.repository.layout import MANIFEST_NAME
 from turnout.repository.manifest import Manifest, is_inner_name
+from turnout.repository.scan import FileStat, scan_files
 
 ENTRY_NAME = "model.onnx"
 """The file that a version without a manifest is expected to hold, and what a pushed model is called."""
+
+_SAVEDMODEL = "savedmodel"
+"""The engine that opens a folder, however many files are in it."""
 
 
 def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
@@ -28,6 +34,9 @@ def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
     """
     if manifest is not None:
         return _from_manifest(path, manifest)
+    if entry_name := find_entry(path):
+        files = tuple(ResolvedFile(file.name, file.size_bytes, None) for file in list_files(path))
+        return ResolvedArtifact(_SAVEDMODEL, find_library(_SAVEDMODEL), path, entry_name, files, needs_copy=True)
     folder, entry = (path, _find_entry(path)) if path.is_dir() else (path.parent, path)
     found = detect(entry)
     if found.flavor != "onnx":
@@ -35,6 +44,18 @@ def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
     names = [entry.name, *external_files(entry)]
     files = tuple(ResolvedFile(name, _size_bytes(folder / name, name, entry), None) for name in names)
     return ResolvedArtifact("onnx", find_library("onnx"), folder, entry.name, files, needs_copy=len(files) > 1)
+
+
+def list_files(folder: Path) -> tuple[FileStat, ...]:
+    """Returns all files of a version without a manifest, those of its subfolders, too.
+
+    Raises:
+        ArtifactInvalidError: they are too many, nested too deeply, or cannot be read.
+    """
+    try:
+        return tuple(stat for stat in scan_files(folder) if stat.name != MANIFEST_NAME)
+    except OSError as error:
+        raise ArtifactInvalidError(f"the version cannot be read: {error.strerror or error}: `{folder}`") from error
 
 
 def external_files(entry: Path) -> list[str]:
@@ -64,7 +85,7 @@ def _from_manifest(folder: Path, manifest: Manifest) -> ResolvedArtifact:
         path=folder,
         entry=manifest.entry,
         files=tuple(ResolvedFile(file.name, file.size_bytes, file.sha256) for file in manifest.files),
-        needs_copy=len(manifest.files) > 1,
+        needs_copy=len(manifest.files) > 1 or manifest.engine == _SAVEDMODEL,
         signatures=manifest.signatures,
     )
 

@@ -17,6 +17,9 @@ from turnout.repository.scan import ScannedVersion
 from turnout.repository.versions import choose_version
 from turnout.types import Signature
 
+_FORMS = {"onnx": "ONNX", "savedmodel": "a TensorFlow SavedModel"}
+"""What each engine opens, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -77,8 +80,8 @@ def inspect_path(path: Path) -> Inspection:
     description = _load(version, artifact)
     return Inspection(
         path=version.path,
-        flavor=version.manifest.flavor if version.manifest else "onnx",
-        form="ONNX",
+        flavor=version.manifest.flavor if version.manifest else artifact.engine,
+        form=_FORMS[artifact.engine],
         size_bytes=sum(file.size_bytes for file in artifact.files),
         engine=artifact.engine,
         runtime=description["runtime"],

@@ -9,7 +9,6 @@ from typing import Any
 
 from turnout.config.resolve import load_config
 from turnout.errors import ConfigError
-from turnout.flavors.resolve import ENTRY_NAME
 from turnout.pushing.changes import describe_changes
 from turnout.pushing.isolation import DEFAULT_TIMEOUT_S, run_task
 from turnout.pushing.staging import Order, Rows, Staged, stage
@@ -64,15 +63,15 @@ def push(
     """Publishes a model as a new version, once it was converted, compared and tried out.
 
     A fitted object of scikit-learn, XGBoost or LightGBM is converted to ONNX in this process, without pickling it.
-    Files are read in a child process, and every ONNX file is run in one: what crashes its runtime crashes only that.
+    Files are read in a child process, and every version is run in one: what crashes its runtime crashes only that.
 
     Args:
-        model: a fitted object, an ONNX message, or the path of a model file.
+        model: a fitted object, an ONNX message, or the path of a model file or of a SavedModel's folder.
         name: the model's name; letters, digits, `.`, `_` and `-`.
         repository: the folder of models, made where it is missing; None takes the setting.
         sample: rows to compare the answers with: an array, a data frame, columns by name, or the path of a file of
             rows. None draws them from the model itself: at, beside and between its split thresholds, and at real
-            magnitudes. An ONNX model, which has no original, has to answer them.
+            magnitudes. A model that is served as it is, and so has no original, has to answer them.
         signature: the method that becomes the default signature; None for what `predict` returns.
         version: the number; None takes the next free one.
         metrics: figures of the training, kept in the manifest.
@@ -101,7 +100,7 @@ def push(
         notes = (*staged.notes, *_note_changes(folder.absolute() / name, trial.signatures))
         number, complete = staging.publish(_manifest(staged, trial, metrics or {}), version)
     if trial.row_us is None and staged.sample is None:
-        notes = (*notes, "loaded, but not run: no rows could be made up for it; `--sample` gives it some")
+        notes = (*notes, f"loaded, but not run: {trial.merge_reason}; `--sample` gives it rows to run")
     return PushResult(name, number, folder.absolute() / name / str(number), staged.title, complete, trial.row_us, notes)
 
 
@@ -124,14 +123,14 @@ def _note_changes(model_folder: Path, signatures: tuple[Signature, ...]) -> tupl
 
 
 def _try_out(folder: Path, staged: Staged, rows: Rows, what: str, timeout_s: float) -> Trial:
-    """Loads and runs what was staged; an ONNX model that was given a sample answers it, others already have."""
+    """Loads and runs what was staged; what was taken as it is answers the sample, others already have."""
     record = run_task(
         what,
         timeout_s,
         task="try_out",
         path=str(folder),
         signatures=[signature.to_json() for signature in staged.signatures],
-        sample=rows.file() if staged.flavor == "onnx" else None,
+        sample=rows.file() if staged.is_as_given else None,
     )
     return Trial.from_json(record)
 
@@ -139,8 +138,8 @@ def _try_out(folder: Path, staged: Staged, rows: Rows, what: str, timeout_s: flo
 def _manifest(staged: Staged, trial: Trial, metrics: Mapping[str, float]) -> Manifest:
     return Manifest(
         flavor=staged.flavor,
-        engine="onnx",
-        entry=ENTRY_NAME,
+        engine=staged.engine,
+        entry=staged.entry,
         files=(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         signatures=trial.signatures,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from turnout.errors import InvalidInputError, TrustRequiredError
 from turnout.flavors.registry import detect, flavor_of
-from turnout.flavors.resolve import ENTRY_NAME, external_files
+from turnout.flavors.resolve import ENTRY_NAME, external_files, list_files
+from turnout.flavors.savedmodel import find_entry
 from turnout.pushing.candidate import Candidate
 from turnout.pushing.isolation import run_task
 from turnout.repository.publish import Staging
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # it brings numpy, which help and completion can do without
 
 _GIVEN = "given"
 _ONNX_TITLE = "ONNX model, with its own names"
+_SAVEDMODEL_TITLE = "TensorFlow SavedModel, with its own names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Staged:
         parity: how its answers compare with the original's.
         sample: where the rows of the comparison came from.
         notes: what a person should know.
+        engine: what executes it.
+        entry: the file that the engine opens.
     """
 
     flavor: str
@@ -60,6 +64,13 @@ class Staged:
     parity: dict[str, JsonValue] | None = None
     sample: str | None = None
     notes: tuple[str, ...] = ()
+    engine: str = "onnx"
+    entry: str = ENTRY_NAME
+
+    @property
+    def is_as_given(self) -> bool:
+        """Whether it was not converted, so that nothing has answered the sample yet."""
+        return self.flavor == self.engine
 
     @classmethod
     def of(cls, candidate: Candidate, file: Path | None = None) -> Self:
@@ -165,6 +176,8 @@ def stage(staging: Staging, model: object, rows: Rows, order: Order) -> Staged:
         )
     if found.flavor == "onnx":
         return _stage_onnx(staging, path, rows, order)
+    if found.flavor == "savedmodel":
+        return _stage_saved_model(staging, path, rows, order)
     record = run_task(
         f"`{path}`",
         order.timeout_s,
@@ -203,9 +216,20 @@ def _stage_onnx(staging: Staging, path: Path, rows: Rows, order: Order) -> Stage
     return Staged("onnx", _ONNX_TITLE, source={"file": path.name}, sample=rows.name)
 
 
+def _stage_saved_model(staging: Staging, path: Path, rows: Rows, order: Order) -> Staged:
+    """A SavedModel is taken as it is, with all its files."""
+    _refuse_signature(order)
+    for file in list_files(path):
+        staging.add(path / file.name, file.name)
+    entry = find_entry(path)
+    assert entry is not None, "bug: it was recognised by this file"
+    source: dict[str, JsonValue] = {"file": path.name}
+    return Staged("savedmodel", _SAVEDMODEL_TITLE, source=source, sample=rows.name, engine="savedmodel", entry=entry)
+
+
 def _refuse_signature(order: Order) -> None:
     if order.signature is not None:
         raise InvalidInputError(
-            f"an ONNX model keeps its own signature: got `{order.signature}`",
+            f"a model that is served as it is keeps its own signatures: got `{order.signature}`",
             hint="Only what is converted has methods to choose from.",
         )

@@ -261,7 +261,7 @@ class Scanner:
         except OSError as error:
             fault = RepositoryError(f"cannot read the version: {_because(error)}: `{folder}`")
             return ScannedVersion(version, folder, fault=fault)
-        files = tuple(sorted((stat for stat, is_folder in walked if not is_folder), key=lambda stat: stat.name))
+        files = _sorted_files(walked)
         manifest_stat = next((stat for stat in files if stat.name == MANIFEST_NAME), None)
         manifest, fault = self._read_manifest(folder, manifest_stat)
         return ScannedVersion(
@@ -324,6 +324,20 @@ def _settings_stat(folder: Path) -> FileStat | None:
         return _file_stat(SETTINGS_NAME, (folder / SETTINGS_NAME).stat())
     except OSError:
         return None  # absent, or as good as: whoever reads the settings says why they cannot be read
+
+
+def scan_files(folder: Path) -> tuple[FileStat, ...]:
+    """Returns all files of a version's folder and its subfolders, by name; hidden ones are nobody's.
+
+    Raises:
+        ArtifactInvalidError: there are too many, or folders are nested too deeply.
+        OSError: a folder cannot be read.
+    """
+    return _sorted_files(_walk_version(folder))
+
+
+def _sorted_files(walked: list[tuple[FileStat, bool]]) -> tuple[FileStat, ...]:
+    return tuple(sorted((stat for stat, is_folder in walked if not is_folder), key=lambda stat: stat.name))
 
 
 def _walk_version(folder: Path) -> list[tuple[FileStat, bool]]:

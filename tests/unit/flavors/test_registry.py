@@ -49,11 +49,21 @@ def test_other_files_are_not(tmp_path: Path, content: bytes):
 def test_folders_and_missing_files_get_advice(tmp_path: Path):
     with pytest.raises(FlavorUnknownError, match="no such file"):
         detect(tmp_path / "missing")
-    (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(FlavorUnknownError) as caught:
+    with pytest.raises(FlavorUnknownError, match="a folder is not a model file") as caught:
         detect(tmp_path)
     assert caught.value.hint is not None
-    assert "SavedModel" in caught.value.hint
+    assert "SavedModels" in caught.value.hint
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(FlavorUnknownError) as caught:
+        detect(tmp_path / "saved_model.pb")
+    assert caught.value.hint == f"Give the folder: `{tmp_path}`."
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "saved_model.pbtxt"])
+def test_a_folder_with_a_saved_model_is_one(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"")
+    found = detect(tmp_path)
+    assert (found.flavor, found.form, found.is_code) == ("savedmodel", "a TensorFlow SavedModel", False)
 
 
 def make(module: str, name: str, bases: tuple[type, ...] = ()) -> type:
@@ -85,7 +95,7 @@ def test_other_objects_are_not():
 
 
 def test_each_flavor_runs_on_an_engine():
-    assert {flavor.engine for flavor in FLAVORS} == {"onnx"}
+    assert {flavor.engine for flavor in FLAVORS} == {"onnx", "savedmodel"}
 
 
 def test_nothing_heavy_is_imported():

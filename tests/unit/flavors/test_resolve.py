@@ -1,12 +1,14 @@
 import hashlib
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from turnout.errors import ArtifactInvalidError, FlavorUnknownError
+from turnout.errors import ArtifactInvalidError, FlavorUnknownError, RuntimeMissingError
 from turnout.flavors.onnx_wire import read_summary
 from turnout.flavors.resolve import resolve_artifact
 from turnout.repository.manifest import Manifest, ManifestFile
@@ -74,6 +76,73 @@ def test_tensors_beside_the_model_are_copied_with_it(tmp_path: Path):
     (tmp_path / "weights.bin").unlink()
     with pytest.raises(ArtifactInvalidError, match=r"cannot be read: .*`weights\.bin`"):
         resolve_artifact(tmp_path, None)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with TensorFlow's name and an empty library; what it would read from the environment is not set."""
+    package = tmp_path / "site" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    (package / "libtensorflow_cc.so.2").write_bytes(b"")
+    monkeypatch.setattr(sys, "path", [str(package.parent), *sys.path])
+    for name in ("TF_OVERRIDE_GLOBAL_THREADPOOL", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "unset below, and so put back after the test")
+        monkeypatch.delenv(name)
+    return package
+
+
+def make_saved_model(folder: Path, entry: str = "saved_model.pb") -> Path:
+    for name in (entry, "variables/variables.index", "assets/words.txt", ".hidden", "fingerprint.pb"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+@pytest.mark.parametrize("entry", ["saved_model.pb", "saved_model.pbtxt"])
+def test_a_saved_model_is_all_files_of_its_folder_and_is_always_copied(tmp_path: Path, installed: Path, entry: str):
+    folder = make_saved_model(tmp_path / "1", entry)
+    artifact = resolve_artifact(folder, None)
+    assert (artifact.engine, artifact.entry, artifact.path) == ("savedmodel", entry, folder)
+    assert [(file.name, file.size_bytes) for file in artifact.files] == [
+        ("assets/words.txt", 16),
+        ("fingerprint.pb", 14),
+        (entry, len(entry)),
+        ("variables/variables.index", 25),
+    ]
+    assert artifact.library == installed / "libtensorflow_cc.so.2"
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").write_bytes(b"alone")
+    alone = resolve_artifact(tmp_path / "2", None)
+    assert (len(alone.files), artifact.needs_copy, alone.needs_copy) == (1, True, True)
+
+
+def test_a_saved_model_with_a_manifest_is_always_copied(tmp_path: Path, installed: Path):
+    content = b"alone"
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    file = ManifestFile("saved_model.pb", len(content), hashlib.sha256(content).hexdigest())
+    manifest = Manifest("savedmodel", "savedmodel", "saved_model.pb", (file,))
+    artifact = resolve_artifact(tmp_path, manifest)
+    assert (artifact.engine, artifact.needs_copy) == ("savedmodel", True)
+
+
+def test_a_saved_model_without_tensorflow_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = make_saved_model(tmp_path / "1")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(RuntimeMissingError, match="engine `savedmodel` is not installed: `tensorflow`") as caught:
+        resolve_artifact(folder, None)
+    assert caught.value.hint == "pip install 'turnout[tensorflow]'"
+
+
+@pytest.mark.parametrize("chosen", [None, "0"])
+def test_tensorflow_finds_its_settings_unless_somebody_chose_others(
+    tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+):
+    if chosen is not None:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", chosen)
+    resolve_artifact(make_saved_model(tmp_path / "1"), None)
+    assert os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] == "1"
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == (chosen or "2")
 
 
 @pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "a/../../b"])

@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -33,6 +34,11 @@ def test_a_package_without_its_library_counts_as_missing(monkeypatch: pytest.Mon
     assert find_installed(RUNTIMES[0]) is None
 
 
+def test_a_module_of_the_same_name_in_memory_hides_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    assert find_installed(RUNTIMES[0]) is not None
+
+
 def test_an_engine_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(RuntimeMissingError, match="expected one of `onnx`, got `savedmodel`"):
-        find_library("savedmodel")
+    with pytest.raises(RuntimeMissingError, match="expected one of `onnx`, `savedmodel`, got `tflite`"):
+        find_library("tflite")

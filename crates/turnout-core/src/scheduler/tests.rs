@@ -8,6 +8,7 @@ fn entry(work: usize, rows: usize, shapes: u64, deadline: Instant) -> Entry<usiz
     let bucket = Bucket {
         signature: 0,
         shapes,
+        as_shown: true,
     };
     Entry {
         rows,
@@ -45,6 +46,21 @@ fn a_full_queue_gives_the_entry_back() {
             .work,
         8
     );
+}
+
+#[test]
+fn entries_of_unusual_shapes_run_alone() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut scheduler = no_wait(true);
+    for work in 0..4 {
+        let mut entry = entry(work, 1, 0, later);
+        entry.bucket.as_shown = work > 1;
+        scheduler.offer(entry, now).expect("room");
+    }
+    let batches = std::iter::from_fn(|| scheduler.next_batch(now, usize::MAX).batch);
+    let batches: Vec<Vec<usize>> = batches.map(|batch| works(&batch)).collect();
+    assert_eq!(batches, [vec![0], vec![1], vec![2, 3]]);
 }
 
 #[test]

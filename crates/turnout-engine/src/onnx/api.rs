@@ -11,9 +11,9 @@ use ort_sys::{
 };
 use turnout_core::{Error, Result};
 
-use super::handle::Owned;
 use super::log;
 use super::status::{Doing, check, create};
+use crate::handle::Owned;
 
 const INSTALL_HINT: &str = "pip install 'turnout[onnx]'";
 

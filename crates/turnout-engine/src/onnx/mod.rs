@@ -3,7 +3,6 @@
 //! | file | holds |
 //! |---|---|
 //! | `api.rs` | the library, its function table and its one environment |
-//! | `handle.rs` | owners of ONNX Runtime's objects |
 //! | `status.rs` | its failures in words fit for a client |
 //! | `log.rs` | its log, rate-limited, into ours |
 //! | `signature.rs` | inputs and outputs of a graph as a signature |
@@ -13,7 +12,6 @@
 //! | `words.rs` | its sentences without its developers' parts |
 
 mod api;
-mod handle;
 mod log;
 mod options;
 mod session;

@@ -6,9 +6,9 @@ use ort_sys::{OrtSessionOptions, OrtStatusPtr};
 use turnout_core::Result;
 
 use super::api::Runtime;
-use super::handle::Owned;
 use super::status::{Doing, check, create};
 use crate::artifact::Source;
+use crate::handle::Owned;
 use crate::{Artifact, Threads};
 
 /// A folder that cannot exist, because its parent is a device.

@@ -7,12 +7,12 @@ use smallvec::SmallVec;
 use turnout_core::{Error, Result, Shape, Signature, Tensor, TensorSpec, Values};
 
 use super::api::Runtime;
-use super::handle::Owned;
 use super::options::SessionOptions;
 use super::signature::Graph;
 use super::status::{Doing, check, create};
 use super::values::{OwnedValues, make_inputs, read_tensor};
 use crate::artifact::Source;
+use crate::handle::Owned;
 use crate::memory::GiveBack;
 use crate::{Artifact, LoadOptions, Model, Threads};
 

@@ -8,9 +8,9 @@ use turnout_core::signature::DEFAULT_SIGNATURE;
 use turnout_core::{DType, Error, Result, Signature, TensorSpec};
 
 use super::api::Runtime;
-use super::handle::Owned;
 use super::status::{Doing, check, create};
 use super::values::{dtype_of, read_dimensions, read_element};
+use crate::handle::Owned;
 
 /// One input or output of a graph.
 #[derive(Debug)]
@@ -124,6 +124,7 @@ impl Port {
             tensor: self.name.clone(),
             dtype,
             shape: shape.map(<[_]>::to_vec),
+            any_shape: false,
         })
     }
 

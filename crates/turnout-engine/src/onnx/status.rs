@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 use ort_sys::{OrtApi, OrtStatusPtr};
 use turnout_core::{Error, ErrorCode, Result};
 
-use super::handle::Owned;
 use super::words::clean;
+use crate::handle::Owned;
 
 /// What was being done: gives a failure its code and its first words.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use turnout_core::{DType, Error, Result, Shape, Tensor, Values, for_each_values}
 
 use super::api::Runtime;
 use super::status::{Doing, check, create};
+use crate::raw::{copy_values, slice};
 
 // Dimensions are read and passed as they lie in memory: ONNX Runtime's are `int64_t`. One beyond its range is a negative
 // number there, which it refuses.
@@ -211,39 +212,6 @@ fn read_values(api: &OrtApi, value: *const OrtValue, dtype: DType, count: usize)
     Ok(unsafe { copy_values(dtype, data, count) })
 }
 
-/// # Safety
-/// `count` initialised elements of `dtype` lie at `data`.
-unsafe fn copy_values(dtype: DType, data: *const c_void, count: usize) -> Values {
-    macro_rules! copy {
-        ($variant:ident) => {
-            // SAFETY: the contract of this function.
-            Values::$variant(unsafe { slice(data.cast(), count) }.to_vec())
-        };
-    }
-    match dtype {
-        DType::Bool => {
-            // SAFETY: the contract of this function. They are read as bytes: one other than 0 or 1 would be no `bool`.
-            let bytes: &[u8] = unsafe { slice(data.cast(), count) };
-            Values::Bool(bytes.iter().map(|byte| *byte != 0).collect())
-        }
-        DType::Int8 => copy!(Int8),
-        DType::Int16 => copy!(Int16),
-        DType::Int32 => copy!(Int32),
-        DType::Int64 => copy!(Int64),
-        DType::Uint8 => copy!(Uint8),
-        DType::Uint16 => copy!(Uint16),
-        DType::Uint32 => copy!(Uint32),
-        DType::Uint64 => copy!(Uint64),
-        DType::Float16 => copy!(Float16),
-        DType::Bfloat16 => copy!(Bfloat16),
-        DType::Float32 => copy!(Float32),
-        DType::Float64 => copy!(Float64),
-        DType::Complex64 => copy!(Complex64),
-        DType::Complex128 => copy!(Complex128),
-        DType::String => unreachable!("bug: strings are no fixed-size elements"),
-    }
-}
-
 /// Strings of one tensor as parts of one buffer.
 fn read_strings(api: &OrtApi, value: *const OrtValue, count: usize) -> Result<Vec<Bytes>> {
     let mut total = 0;
@@ -269,18 +237,6 @@ fn read_strings(api: &OrtApi, value: *const OrtValue, count: usize) -> Result<Ve
         .zip(ends)
         .map(|(start, end)| buffer.slice(start..end))
         .collect())
-}
-
-/// `from_raw_parts` that takes a null pointer for no elements, as C gives it.
-///
-/// # Safety
-/// As for [`std::slice::from_raw_parts`] when `count` is not 0.
-unsafe fn slice<'value, T>(data: *const T, count: usize) -> &'value [T] {
-    if count == 0 {
-        return &[];
-    }
-    // SAFETY: the contract of this function.
-    unsafe { std::slice::from_raw_parts(data, count) }
 }
 
 pub(super) fn read_element(

@@ -93,6 +93,19 @@ fn a_very_slow_model_is_run_a_few_times_only() {
 }
 
 #[test]
+fn a_model_that_its_calls_change_is_left_alone() {
+    let record = Arc::default();
+    let model = FakeModel::new(&record).with_state_change("AssignAdd");
+    let warmup = measure(&model, &Limits::for_batches_of(64), &Instant::now);
+    assert_eq!(
+        warmup.reason,
+        "signature `serving_default` may change the model's state: `AssignAdd`"
+    );
+    assert!(!warmup.mergeable && warmup.row_us.is_empty());
+    assert!(record.rows().is_empty());
+}
+
+#[test]
 fn mergeability_that_takes_too_long_is_not_shown() {
     let (clock, record) = (Clock::default(), Arc::default());
     let model = timed(&clock, &record, |rows| rows * rows * 40_000);
@@ -234,6 +247,7 @@ fn generated_inputs_fit_and_repeat() {
             tensor: "x".to_owned(),
             dtype,
             shape,
+            any_shape: false,
         };
         let signature = Signature {
             inputs: vec![spec],

@@ -1,6 +1,8 @@
 //! What the tests of real models share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod tensorflow;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,6 +117,26 @@ pub(crate) fn strings(shape: &[usize], values: &[&[u8]]) -> Tensor {
 pub(crate) fn run(name: &str, inputs: impl IntoIterator<Item = Tensor>) -> Vec<Tensor> {
     let answer = load(name).run(0, inputs.into_iter().collect());
     answer.unwrap_or_else(|error| panic!("`{name}` runs: {error}"))
+}
+
+/// Resident memory of this process.
+pub(crate) fn resident_bytes() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("has a line of it");
+    let kib: i64 = line
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number");
+    kib * 1024
+}
+
+/// Threads of this process.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("Linux").count()
 }
 
 /// A folder of one test, removed at its end.

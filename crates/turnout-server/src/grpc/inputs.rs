@@ -94,6 +94,7 @@ mod tests {
             tensor: format!("{name}:0"),
             dtype: DType::Float32,
             shape: Some(shape),
+            any_shape: false,
         };
         vec![spec("x", vec![None, Some(1)]), spec("a", vec![None])]
     }

@@ -153,12 +153,14 @@ mod tests {
             tensor: "x:0".into(),
             dtype: DType::Float32,
             shape: Some(vec![None, Some(4)]),
+            any_shape: false,
         };
         let y = TensorSpec {
             name: "y".into(),
             tensor: "y:0".into(),
             dtype: DType::String,
             shape: None,
+            any_shape: false,
         };
         let signature = Signature {
             name: "s".into(),

@@ -14,6 +14,7 @@ fn spec(name: &str, dtype: DType, shape: Option<&[Option<usize>]>) -> TensorSpec
         tensor: name.into(),
         dtype,
         shape: shape.map(<[_]>::to_vec),
+        any_shape: false,
     }
 }
 

@@ -244,6 +244,7 @@ fn the_signature_after_the_tensors_and_several_outputs() {
         tensor: name.into(),
         dtype,
         shape: Some(vec![None]),
+        any_shape: false,
     };
     let inputs = || vec![spec("a", DType::Int64), spec("b", DType::String)];
     let signature = |name: &str, outputs| Signature {

@@ -1,13 +1,13 @@
-//! Owners of ONNX Runtime's objects: what is created is released once, also on an error's way out.
+//! Owners of a C library's objects: what is created is released once, also on an error's way out.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 type Release<T> = unsafe extern "system" fn(*mut T);
 
-/// An object of ONNX Runtime and the function that releases it.
+/// An object and the function that releases it.
 #[derive(Debug)]
-pub(super) struct Owned<T> {
+pub(crate) struct Owned<T> {
     pointer: NonNull<T>,
     release: Release<T>,
 }
@@ -15,16 +15,16 @@ pub(super) struct Owned<T> {
 impl<T> Owned<T> {
     /// # Safety
     /// `pointer` is released by `release` and by nobody else.
-    pub(super) unsafe fn new(pointer: NonNull<T>, release: Release<T>) -> Self {
+    pub(crate) unsafe fn new(pointer: NonNull<T>, release: Release<T>) -> Self {
         Self { pointer, release }
     }
 
     /// Leaves the release to the caller.
-    pub(super) fn into_raw(self) -> *mut T {
+    pub(crate) fn into_raw(self) -> *mut T {
         ManuallyDrop::new(self).as_ptr()
     }
 
-    pub(super) fn as_ptr(&self) -> *mut T {
+    pub(crate) fn as_ptr(&self) -> *mut T {
         self.pointer.as_ptr()
     }
 }

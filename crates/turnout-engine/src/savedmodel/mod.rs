@@ -1,0 +1,100 @@
+//! TensorFlow SavedModels, executed by TensorFlow's C interface, which is opened at run time from the installed wheel.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `api.rs` | the libraries, and the functions of theirs that are called |
+//! | `status.rs` | TensorFlow's failures as errors of the catalogue |
+//! | `wire.rs` | fields of a protobuf message |
+//! | `meta_graph.rs` | the parts of a `MetaGraphDef` that are of interest |
+//! | `signature.rs` | its signatures as ours |
+//! | `state.rs` | which signatures may change the model's own state |
+//! | `config.rs` | how a session is to be made |
+//! | `session.rs` | a loaded model |
+//! | `values.rs` | tensors to TensorFlow's and back |
+
+mod api;
+mod config;
+mod meta_graph;
+mod session;
+mod signature;
+mod state;
+mod status;
+mod values;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use turnout_core::event::LogLevel;
+use turnout_core::{Error, Result};
+
+use crate::{Artifact, Engine, LoadOptions, LogSink, Model};
+
+/// The library that this process has opened. It is never closed: its threads and its operators cannot be taken back.
+static OPENED: Mutex<Option<&'static Opened>> = Mutex::new(None);
+
+#[derive(Debug)]
+struct Opened {
+    library: PathBuf,
+    runtime: session::Runtime,
+}
+
+/// A [`LogSink`] that its owner may let go.
+type WeakSink = Weak<dyn Fn(LogLevel, &str) + Send + Sync>;
+
+struct SavedModelEngine {
+    runtime: &'static session::Runtime,
+    log: WeakSink,
+}
+
+impl Engine for SavedModelEngine {
+    fn version(&self) -> &str {
+        &self.runtime.version
+    }
+
+    fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>> {
+        let warn = |line: &str| {
+            if let Some(log) = self.log.upgrade() {
+                log(LogLevel::Warning, line);
+            }
+        };
+        let model = session::SavedModel::load(self.runtime, artifact, options, &warn)?;
+        Ok(Box::new(model))
+    }
+}
+
+/// Opens the library at `library`, or returns the engine of the one that is open.
+///
+/// # Errors
+/// `runtime_missing` when it cannot be opened or is too old, `unsupported` when this process has opened another one.
+pub fn open(library: &Path, log: &LogSink) -> Result<Arc<dyn Engine>> {
+    Ok(Arc::new(SavedModelEngine {
+        runtime: &opened(library)?.runtime,
+        log: Arc::downgrade(log),
+    }))
+}
+
+fn opened(library: &Path) -> Result<&'static Opened> {
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let library = api::resolve(library)?;
+    if let Some(open) = *opened {
+        return if open.library == library {
+            Ok(open)
+        } else {
+            Err(second_library(&library, &open.library))
+        };
+    }
+    let runtime = session::Runtime::open(&library)?;
+    let open: &'static Opened = Box::leak(Box::new(Opened { library, runtime }));
+    *opened = Some(open);
+    Ok(open)
+}
+
+fn second_library(asked: &Path, open: &Path) -> Error {
+    Error::unsupported(format!(
+        "one process opens one TensorFlow: got `{}`, already open: `{}`",
+        asked.display(),
+        open.display()
+    ))
+    .with_hint("name one library for all models, or start another process")
+}
