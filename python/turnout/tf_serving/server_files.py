@@ -26,12 +26,19 @@ def translate_monitoring(file: str, config: Record, outcome: Outcome) -> None:
         reading.remark("path", "not_yet", "the path is `/metrics`")
 
 
+_TLS_ADVICE = {
+    "server_key": "save its text as a PEM file and name that in `tls_key`",
+    "server_cert": "save its text as a PEM file and name that in `tls_certificate`",
+    "custom_ca": "save its text as a PEM file and name that in `tls_client_ca`",
+    "client_verify": "`tls_client_ca` has every client show a certificate",
+}
+
+
 def translate_ssl(file: str, config: Record, outcome: Outcome) -> None:
     """Adds what is to be said of TLS; no value of the file is repeated."""
     reading = Reading(file, config, outcome.server)
     for name in config.values:
-        text = "the ports speak plain text: keep them to this machine, or put a proxy with TLS in front of them"
-        reading.remark(name, "not_yet", text, is_secret=True)
+        reading.remark(name, "not_yet", f"{_TLS_ADVICE[name]}; until then the ports speak plain text", is_secret=True)
 
 
 def translate_platforms(file: str, config: Record, outcome: Outcome) -> Record | None:
