@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from turnout.host.runtimes import RUNTIMES
+
 COMMAND = (sys.executable, "-m", "turnout")
 RECORDINGS = Path(__file__).parents[1] / "integration/cli/recordings"
 TIMEOUT_S = 25
@@ -70,3 +72,11 @@ def check_recording(name: str, outcome: Outcome, filters: Mapping[str, str]) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(got)
     assert got == path.read_text(), f"`UPDATE_RECORDINGS=1 pytest {__name__}` records {path.name} anew"
+
+
+def hide_runtimes(folder: Path) -> None:
+    """Puts packages without libraries into a folder, which hide the installed ones where it stands in PYTHONPATH."""
+    for runtime in RUNTIMES:
+        package = folder / runtime.module
+        package.mkdir()
+        (package / "__init__.py").write_text("")

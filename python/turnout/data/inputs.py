@@ -1,13 +1,12 @@
 """What a caller gives as inputs, under the names that the signature has: arrays, data frames, rows."""
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from turnout.errors import InvalidInputError
-from turnout.types import Signature, TensorSpec
+from turnout.types import Signature
 
 Inputs: TypeAlias = Mapping[str, ArrayLike] | ArrayLike | Sequence[Mapping[str, ArrayLike]]
 """Arrays by input name, the one array of a signature with one input, or rows: a dictionary of values for each."""
@@ -23,15 +22,12 @@ def name_inputs(inputs: Inputs, signature: Signature | None) -> Mapping[str, Arr
         signature: what the model declares; None takes arrays by whatever names they have.
 
     Raises:
-        InvalidInputError: the names are not those of the signature, rows differ in their keys, or inputs in the number
-            of rows.
+        InvalidInputError: the names are not those of the signature, or rows differ in their keys.
     """
     specs = signature.inputs if signature else ()
     named = _name(inputs, [spec.name for spec in specs])
     if signature is not None:
         _check_names(list(named), [spec.name for spec in specs])
-        if all(_counts_rows(spec) for spec in specs):
-            _check_row_counts(named)
     return named
 
 
@@ -76,26 +72,6 @@ def _check_names(got: Sequence[str], expected: Sequence[str]) -> None:
         raise InvalidInputError(
             f"inputs do not match the signature: got {_quoted(got) or 'none'}, expected {_quoted(expected)}"
         )
-
-
-def _counts_rows(spec: TensorSpec) -> bool:
-    """Whether the rows are all that varies; the inputs of a product of matrices need not agree about the first one."""
-    return bool(spec.shape) and [size is None for size in spec.shape] == [True] + [False] * (len(spec.shape) - 1)
-
-
-def _check_row_counts(named: Mapping[str, ArrayLike]) -> None:
-    """Refuses columns of different length, of which a model would repeat a single row or make no sense."""
-    counts = {name: _row_count(value) for name, value in named.items()}
-    if len({count for count in counts.values() if count is not None}) > 1:
-        got = ", ".join(f"`{name}` {count}" for name, count in counts.items() if count is not None)
-        raise InvalidInputError(f"inputs disagree about the number of rows: {got}")
-
-
-def _row_count(value: ArrayLike) -> int | None:
-    """Returns the length of dimension 0; None where there is none, which the server refuses in its own words."""
-    if isinstance(value, np.ndarray):
-        return len(cast("NDArray[Any]", value)) if value.ndim else None
-    return len(value) if isinstance(value, Sized) and not isinstance(value, str | bytes) else None
 
 
 def _quoted(names: Sequence[str] | Mapping[str, Any]) -> str:

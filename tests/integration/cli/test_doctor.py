@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tests.support.command import run
+from tests.support.command import hide_runtimes, run
 
 
 def test_says_what_works(tmp_path: Path) -> None:
@@ -19,9 +19,7 @@ def test_says_it_to_programs(tmp_path: Path) -> None:
 
 
 def test_says_what_to_install_where_nothing_could_be_served(tmp_path: Path) -> None:
-    package = tmp_path / "onnxruntime"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
+    hide_runtimes(tmp_path)
     outcome = run(["doctor"], tmp_path, variables={"PYTHONPATH": str(tmp_path)})
     assert outcome.exit_code == 5
     assert "missing  onnx: the runtime of the engine `onnx` is not installed: `onnxruntime`" in outcome.stdout

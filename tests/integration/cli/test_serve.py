@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import turnout
-from tests.support.command import COMMAND, check_recording, clean_environment, run
+from tests.support.command import COMMAND, check_recording, clean_environment, hide_runtimes, run
 from tests.support.models import FLOWERS, IRIS, LABELS, add_version
 from tests.support.process import ServeProcess
 from turnout.client.address import parse_url
@@ -139,9 +139,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_runtime_is_named_before_anything_starts(tmp_path: Path) -> None:
-    package = tmp_path / "onnxruntime"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
+    hide_runtimes(tmp_path)
     arguments = ["serve", IRIS, "--rest-port", "0", "--grpc-port", "0"]
     outcome = run(arguments, tmp_path, variables={"PYTHONPATH": str(tmp_path)})
     check_recording("serve_no_runtime", outcome, VOLATILE)

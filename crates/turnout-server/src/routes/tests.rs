@@ -17,9 +17,8 @@ fn status(version: u64, state: &str, message: &str) -> serde_json::Value {
 }
 
 fn refusal(routes: &Routes, choice: VersionChoice<'_>) -> (ErrorCode, String, Option<String>) {
-    let error = match routes.resolve("m", choice) {
-        Ok(_) => unreachable!("nothing is loaded"),
-        Err(error) => error,
+    let Err(error) = routes.resolve("m", choice) else {
+        unreachable!("nothing is loaded")
     };
     (
         error.code(),
