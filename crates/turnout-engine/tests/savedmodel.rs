@@ -158,6 +158,41 @@ fn what_cannot_be_loaded_says_why() {
 }
 
 #[test]
+fn damaged_files_are_refused_and_end_nothing() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    let (spec, _scratch) = tensorflow.spec("half_plus_two");
+    for (name, kept_bytes) in [
+        ("saved_model.pb", 5_000),
+        ("saved_model.pb", 0),
+        ("variables/variables.index", 10),
+        ("variables/variables.data-00000-of-00001", 3),
+    ] {
+        let scratch = Scratch::new();
+        let damaged = scratch.path().join("damaged");
+        for file in &spec.files {
+            let mut bytes = std::fs::read(spec.path.join(&file.name)).expect("reads");
+            if file.name == name {
+                bytes.truncate(kept_bytes);
+            }
+            let target = damaged.join(&file.name);
+            std::fs::create_dir_all(target.parent().expect("has one")).expect("makes");
+            std::fs::write(target, bytes).expect("writes");
+        }
+        let names: Vec<&str> = spec.files.iter().map(|file| file.name.as_str()).collect();
+        let copy = scratch.path().join("copy");
+        let artifact = Artifact::read(&copied(&damaged, "saved_model.pb", &names, &copy));
+        let loaded = tensorflow
+            .engine
+            .load(&artifact.expect("reads"), &options());
+        let error = loaded.err().unwrap_or_else(|| panic!("{name} was taken"));
+        assert_eq!(error.code(), ErrorCode::LoadFailed, "{name}: {error}");
+        assert!(!error.message().contains("/copy"), "{error}");
+    }
+}
+
+#[test]
 fn files_are_kept_only_for_models_that_may_open_them() {
     let Some(tensorflow) = installed() else {
         return;
