@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use turnout_core::admission::BytePermit;
 use turnout_core::scheduler::{Batch, Bucket, Dropped, Entry};
-use turnout_core::{Error, RequestContext, Result, Tensor};
+use turnout_core::{Error, RequestContext, Result, Tensor, TensorSpec};
 
 use crate::servable::Servable;
 
@@ -36,17 +36,13 @@ pub(crate) struct Executed {
 pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending> {
     let rows = pending.inputs.first().map_or(1, Tensor::rows);
     let specs = &pending.servable.signatures[pending.signature].inputs;
-    let as_shown = specs
-        .iter()
-        .zip(&pending.inputs)
-        .all(|(spec, input)| !spec.any_shape || spec.describes(input.shape()));
     Entry {
         rows,
         weight: weight(&pending, rows),
         bucket: Bucket {
             signature: pending.signature,
             shapes: shape_hash(&pending.inputs, rows),
-            as_shown,
+            as_shown: are_as_shown(specs, &pending.inputs),
         },
         deadline: context.deadline,
         cancellation: context.cancellation.clone(),
@@ -63,6 +59,12 @@ fn weight(pending: &Pending, rows: usize) -> usize {
         .sum();
     let row_elements = pending.servable.row_elements[pending.signature];
     rows.max(elements.div_ceil(row_elements))
+}
+
+/// Whether inputs have the shapes for which the warm-up has shown what it has: an engine may take others.
+fn are_as_shown(specs: &[TensorSpec], inputs: &[Tensor]) -> bool {
+    let mut pairs = specs.iter().zip(inputs);
+    pairs.all(|(spec, input)| !spec.any_shape || spec.describes(input.shape()))
 }
 
 /// FNV-1a over the trailing dimensions. Inputs that disagree on dimension 0 get a bucket of their own row count, so that they
@@ -196,4 +198,40 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use turnout_core::{DType, Shape, Values};
+
+    use super::*;
+
+    #[test]
+    fn only_shapes_of_the_signature_are_as_shown() {
+        let spec = |any_shape| TensorSpec {
+            name: "x".to_owned(),
+            tensor: "x".to_owned(),
+            dtype: DType::Uint8,
+            shape: Some(vec![None, Some(2)]),
+            any_shape,
+        };
+        let input = |shape: &[usize]| {
+            let values = vec![0; shape.iter().product()];
+            Tensor::new(Shape::from_slice(shape), Values::Uint8(values)).expect("as many")
+        };
+        let cases: [(&[usize], bool); 5] = [
+            (&[1, 2], true),
+            (&[7, 2], true),
+            (&[2], false),
+            (&[], false),
+            (&[2, 3], false),
+        ];
+        for (shape, want) in cases {
+            let inputs = [input(&[3, 2]), input(shape)];
+            let specs = [spec(true), spec(true)];
+            assert_eq!(are_as_shown(&specs, &inputs), want, "{shape:?}");
+            // Where the engine checks shapes, others do not come this far.
+            assert!(are_as_shown(&[spec(false), spec(false)], &inputs));
+        }
+    }
 }
