@@ -6,6 +6,7 @@ pub mod fake;
 mod handle;
 pub mod memory;
 pub mod onnx;
+pub mod priority;
 mod raw;
 pub mod savedmodel;
 pub mod warmup;
@@ -31,6 +32,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `load_failed`, `artifact_invalid` or `unsupported`, with the runtime's own words as the evidence.
     fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>>;
+
+    /// Whether such a load makes threads that execute requests later. They inherit the priority of the caller of `load`.
+    fn makes_threads(&self, threads: Threads) -> bool {
+        matches!(threads, Threads::Own(_))
+    }
 }
 
 /// How a model is to be loaded.

@@ -19,6 +19,7 @@ use crate::executor::Executor;
 use crate::front::Front;
 use crate::loader::{self, Load};
 use crate::metrics::Metrics;
+use crate::nursery::Nursery;
 use crate::offload::Offload;
 use crate::reaper::{self, Grave};
 use crate::routes::Routes;
@@ -76,11 +77,14 @@ impl DataPlane {
         let log = runtime_log(&events);
         let (executor, mut threads) = Executor::start(settings.executor_threads, loops + 1)?;
         let (offload, codecs) = Offload::start(settings.executor_threads)?;
+        let nursery = Nursery::start()?;
         // The reaper may wait for a load that cannot be interrupted, so it is never joined.
         let (grave, _) = reaper::start(Arc::clone(&events))?;
         threads.extend(codecs);
         let metrics = Arc::new(Metrics::new(loops + 2));
-        let shared = Arc::new(Shared::new(settings, events, executor, offload, metrics));
+        let shared = Arc::new(Shared::new(
+            settings, events, executor, offload, nursery, metrics,
+        ));
         let front = Self::start_loops(&shared, loops, &mut threads)?;
         Ok(Self {
             shared,
@@ -201,7 +205,7 @@ impl DataPlane {
             lock(&held).settle(id);
         };
         if let Err(source) = threads::spawn(name, Niceness::Background, body) {
-            let error = Error::load_failed("a load could not start its thread").with_source(source);
+            let error = loader::no_thread(source);
             lock(&self.held).settle(id);
             self.shared.events.fact(loader::failed(id, &error));
         }

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalRuntime};
 use tokio::sync::mpsc;
+use turnout_core::Door;
 use turnout_core::event::LogLevel;
 
 use crate::connection::{self, Incoming};
@@ -20,10 +21,23 @@ use crate::turn::Turn;
 pub(crate) struct LoopHandle {
     // Bounded by `max_connections`, which the acceptor checks before it sends.
     sender: mpsc::UnboundedSender<Incoming>,
-    pub(crate) connections: ConnectionCount,
+    /// Of REST and of gRPC.
+    connections: [ConnectionCount; 2],
 }
 
 impl LoopHandle {
+    /// The loop's connections of one door.
+    pub(crate) fn connections(&self, door: Door) -> &ConnectionCount {
+        &self.connections[door as usize]
+    }
+
+    /// How busy the loop is to a new connection of `door`: the least takes it. One connection of gRPC carries many calls at
+    /// a time, one of REST a single one, so each door is spread by itself.
+    pub(crate) fn load(&self, door: Door) -> (usize, usize) {
+        let all = self.connections.iter().map(ConnectionCount::get).sum();
+        (self.connections(door).get(), all)
+    }
+
     /// Hands a connection over; it is closed when the loop has ended.
     pub(crate) fn send(&self, incoming: Incoming) {
         let _ = self.sender.send(incoming);
@@ -50,20 +64,19 @@ pub(crate) fn start(shared: Arc<Shared>, shard: usize) -> io::Result<(LoopHandle
     let (sender, receiver) = mpsc::unbounded_channel();
     let handle = LoopHandle {
         sender,
-        connections: ConnectionCount::default(),
+        connections: Default::default(),
     };
-    let thread = threads::spawn(
-        format!("loop-{shard}"),
-        Niceness::Normal,
-        move || match runtime() {
+    let thread = threads::spawn(format!("loop-{shard}"), Niceness::Normal, move || {
+        threads::pin(shard, shared.settings.loops);
+        match runtime() {
             Ok(runtime) => runtime.block_on(run(shared, shard, receiver)),
             Err(error) => shared.log(
                 LogLevel::Error,
                 "loop",
                 format!("an event loop could not start: {error}"),
             ),
-        },
-    )?;
+        }
+    })?;
     Ok((handle, thread))
 }
 
@@ -78,5 +91,29 @@ async fn run(shared: Arc<Shared>, shard: usize, mut receiver: mpsc::UnboundedRec
             },
             _ = stage.wait_for(|stage| *stage >= Stage::Stopped) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connections_of_each_door_are_spread_by_themselves() {
+        let handle = || LoopHandle {
+            sender: mpsc::unbounded_channel().0,
+            connections: Default::default(),
+        };
+        let loops = [handle(), handle()];
+        let mut counted = Vec::new();
+        let doors = [Door::Rest, Door::Grpc, Door::Rest, Door::Rest, Door::Grpc];
+        let chosen = doors.map(|door| {
+            let index = (0..loops.len())
+                .min_by_key(|index| loops[*index].load(door))
+                .expect("there are two");
+            counted.push(loops[index].connections(door).enter());
+            index
+        });
+        assert_eq!(chosen, [0, 1, 1, 0, 0], "each door alternates");
     }
 }

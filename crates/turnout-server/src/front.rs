@@ -316,9 +316,9 @@ async fn hand_over(
     };
     let fewest = loops
         .iter()
-        .min_by_key(|handle| handle.connections.get())
+        .min_by_key(|handle| handle.load(door))
         .expect("bug: a front without loops");
-    let counted = [counted, fewest.connections.enter()];
+    let counted = [counted, fewest.connections(door).enter()];
     let incoming = Incoming {
         door,
         socket,

@@ -16,6 +16,7 @@ pub mod grpc;
 mod listen;
 mod loader;
 pub mod metrics;
+mod nursery;
 mod offload;
 mod reaper;
 pub mod rest;

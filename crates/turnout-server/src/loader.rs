@@ -1,5 +1,6 @@
 //! Loading and warming up, each on a low-priority thread of its own.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,7 @@ use turnout_engine::warmup::{self, Limits, Warmup};
 use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
 use crate::execute::panic_text;
+use crate::nursery::Nursery;
 use crate::reaper::Grave;
 use crate::servable::{Facts, Parts, Servable};
 use crate::shared::Shared;
@@ -79,9 +81,17 @@ struct Warm {
 
 fn make(shared: &Shared, load: Load) -> Result<Servable> {
     let spec = load.spec;
-    let engine = turnout_engine::open(&spec.engine, &load.log)?;
-    let artifact = Artifact::read(&spec.artifact)?;
-    let warm = load_and_warm(&*engine, &artifact, &spec)?;
+    let (wanted_engine, log) = (spec.engine.clone(), load.log);
+    // Opening a library may make threads, once in the process.
+    let open = move || turnout_engine::open(&wanted_engine, &log);
+    let engine = shared.nursery.run(open).map_err(no_thread)??;
+    let source = Loading {
+        nursery: &shared.nursery,
+        engine,
+        artifact: Arc::new(Artifact::read(&spec.artifact)?),
+        spec: &spec,
+    };
+    let warm = source.load_and_warm()?;
     let names: Vec<String> = warm
         .model
         .signatures()
@@ -103,51 +113,71 @@ fn make(shared: &Shared, load: Load) -> Result<Servable> {
     Ok(Servable::new(parts, load.grave))
 }
 
-/// Loads with the caller's thread alone; a model whose rows are slow is loaded again to share the process's pool.
-fn load_and_warm(engine: &dyn Engine, artifact: &Artifact, spec: &ServableSpec) -> Result<Warm> {
-    let threads = match spec.settings.intra_op_threads {
-        0 | 1 => Threads::Caller,
-        count => Threads::Own(count),
-    };
-    let warm = load_once(engine, artifact, spec, threads)?;
-    if spec.settings.intra_op_threads != 0 {
-        return Ok(warm);
-    }
-    match warmup::choose_threads(&warm.warmup.row_us) {
-        Threads::Caller => Ok(warm),
-        other => {
-            drop(warm);
-            load_once(engine, artifact, spec, other)
-        }
-    }
+/// A load that ends before it begins.
+pub(crate) fn no_thread(source: io::Error) -> Error {
+    Error::load_failed("a load could not start its thread").with_source(source)
 }
 
-fn load_once(
-    engine: &dyn Engine,
-    artifact: &Artifact,
-    spec: &ServableSpec,
-    threads: Threads,
-) -> Result<Warm> {
-    let begun = Instant::now();
-    let options = LoadOptions {
-        threads,
-        signatures: spec.signatures.clone(),
-    };
-    let model = engine.load(artifact, &options)?;
-    let loaded = Instant::now();
-    let limits = Limits::for_batches_of(spec.settings.max_batch_rows);
-    let warmup = warmup::measure(&*model, &limits, &Instant::now);
-    let millis = |from: Instant, to: Instant| {
-        u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
-    };
-    let (load_ms, warmup_ms) = (millis(begun, loaded), millis(loaded, Instant::now()));
-    Ok(Warm {
-        model,
-        warmup,
-        threads,
-        load_ms,
-        warmup_ms,
-    })
+/// What a model is loaded from, maybe twice.
+struct Loading<'load> {
+    nursery: &'load Nursery,
+    engine: Arc<dyn Engine>,
+    artifact: Arc<Artifact>,
+    spec: &'load ServableSpec,
+}
+
+impl Loading<'_> {
+    /// Loads with the caller's thread alone; a model whose rows are slow is loaded again to share the process's pool.
+    fn load_and_warm(&self) -> Result<Warm> {
+        let asked = self.spec.settings.intra_op_threads;
+        let threads = match asked {
+            0 | 1 => Threads::Caller,
+            count => Threads::Own(count),
+        };
+        let warm = self.load_once(threads)?;
+        if asked != 0 {
+            return Ok(warm);
+        }
+        match warmup::choose_threads(&warm.warmup.row_us) {
+            Threads::Caller => Ok(warm),
+            other => {
+                drop(warm);
+                self.load_once(other)
+            }
+        }
+    }
+
+    fn load_once(&self, threads: Threads) -> Result<Warm> {
+        let begun = Instant::now();
+        let model = self.load(threads)?;
+        let loaded = Instant::now();
+        let limits = Limits::for_batches_of(self.spec.settings.max_batch_rows);
+        let warmup = warmup::measure(&*model, &limits, &Instant::now);
+        let millis = |from: Instant, to: Instant| {
+            u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
+        };
+        let (load_ms, warmup_ms) = (millis(begun, loaded), millis(loaded, Instant::now()));
+        Ok(Warm {
+            model,
+            warmup,
+            threads,
+            load_ms,
+            warmup_ms,
+        })
+    }
+
+    fn load(&self, threads: Threads) -> Result<Box<dyn Model>> {
+        let options = LoadOptions {
+            threads,
+            signatures: self.spec.signatures.clone(),
+        };
+        if !self.engine.makes_threads(threads) {
+            return self.engine.load(&self.artifact, &options);
+        }
+        let (engine, artifact) = (Arc::clone(&self.engine), Arc::clone(&self.artifact));
+        let load = move || engine.load(&artifact, &options);
+        self.nursery.run(load).map_err(no_thread)?
+    }
 }
 
 fn facts(warm: &Warm, merge: MergeMode) -> Facts {

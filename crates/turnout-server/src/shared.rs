@@ -15,6 +15,7 @@ use crate::drain::{ConnectionCount, Drain};
 use crate::events::Events;
 use crate::executor::Executor;
 use crate::metrics::Metrics;
+use crate::nursery::Nursery;
 use crate::offload::Offload;
 use crate::routes::Routes;
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<Events>,
     pub(crate) executor: Executor,
     pub(crate) offload: Offload,
+    pub(crate) nursery: Nursery,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) drain: Drain,
     pub(crate) connections: ConnectionCount,
@@ -48,6 +50,7 @@ impl Shared {
         events: Arc<Events>,
         executor: Executor,
         offload: Offload,
+        nursery: Nursery,
         metrics: Arc<Metrics>,
     ) -> Self {
         let routes = ArcSwap::from_pointee(Routes::empty(&settings.ready_reason));
@@ -60,6 +63,7 @@ impl Shared {
             events,
             executor,
             offload,
+            nursery,
             metrics,
             drain: Drain::new(),
             connections: ConnectionCount::default(),

@@ -16,6 +16,7 @@ use crate::event_loop;
 use crate::events::Events;
 use crate::executor::Executor;
 use crate::metrics::Metrics;
+use crate::nursery::Nursery;
 use crate::offload::Offload;
 use crate::reaper;
 use crate::routes::Routes;
@@ -58,12 +59,15 @@ impl Bench {
         let events = Arc::new(Events::new(64));
         let (executor, mut threads) = Executor::start(1, 1).expect("threads start");
         let (offload, codecs) = Offload::start(1).expect("threads start");
+        let nursery = Nursery::start().expect("threads start");
         let (grave, reaper) = reaper::start(Arc::clone(&events)).expect("threads start");
         threads.extend(codecs);
         threads.push(reaper);
         let metrics = Arc::new(Metrics::new(2));
         Self {
-            shared: Arc::new(Shared::new(settings, events, executor, offload, metrics)),
+            shared: Arc::new(Shared::new(
+                settings, events, executor, offload, nursery, metrics,
+            )),
             grave,
             threads,
         }

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use turnout_core::event::LogLevel;
 use turnout_core::{Error, Result};
 
-use crate::{Artifact, Engine, LoadOptions, LogSink, Model};
+use crate::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
 /// The library that this process has opened. It is never closed: its threads and its operators cannot be taken back.
 static OPENED: Mutex<Option<&'static Opened>> = Mutex::new(None);
@@ -60,6 +60,10 @@ impl Engine for SavedModelEngine {
         };
         let model = session::SavedModel::load(self.runtime, artifact, options, &warn)?;
         Ok(Box::new(model))
+    }
+
+    fn makes_threads(&self, _threads: Threads) -> bool {
+        true
     }
 }
 
