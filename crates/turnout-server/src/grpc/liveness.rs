@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
 /// What went through a byte stream since the last look.
 #[derive(Debug, Default)]
@@ -37,12 +38,18 @@ impl Traffic {
     }
 }
 
-/// A byte stream that notes what goes through it.
+/// A byte stream that notes what goes through it, and that leaves the loop to others from time to time.
 #[derive(Debug)]
 pub(crate) struct Listening<S> {
     stream: S,
     traffic: Rc<Traffic>,
+    /// Read since the loop was last left to other connections.
+    read_bytes: usize,
 }
+
+/// What one connection may read before others have their turn. Reading and keeping so much takes a fraction of a
+/// millisecond.
+const TURN_BYTES: usize = 256 * 1024;
 
 impl<S> Listening<S> {
     pub(crate) fn new(stream: S) -> (Self, Rc<Traffic>) {
@@ -50,6 +57,7 @@ impl<S> Listening<S> {
         let listening = Self {
             stream,
             traffic: Rc::clone(&traffic),
+            read_bytes: 0,
         };
         (listening, traffic)
     }
@@ -61,9 +69,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
         task: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.read_bytes >= TURN_BYTES {
+            self.read_bytes = 0;
+            // Wakes this task when the loop has looked at its sockets and timers.
+            ready!(pin!(yield_now()).poll(task));
+        }
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(task, buffer);
         if read.is_ready() {
             self.traffic.heard.set(true);
+            self.read_bytes += buffer.filled().len() - before;
+        } else {
+            self.read_bytes = 0;
         }
         read
     }
@@ -238,5 +255,23 @@ mod tests {
             write() && !traffic.take_stuck(),
             "an error is an end to waiting"
         );
+    }
+
+    #[test]
+    fn a_stream_that_has_much_to_read_leaves_the_loop_to_others() {
+        let (near, mut far) = tokio::io::duplex(2 * TURN_BYTES);
+        let (mut listening, _) = Listening::new(near);
+        let mut task = Context::from_waker(std::task::Waker::noop());
+        let sent = Pin::new(&mut far).poll_write(&mut task, &vec![0; TURN_BYTES + 1]);
+        assert!(sent.is_ready());
+        let mut read = |most: usize| {
+            let mut bytes = vec![0; most];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = Pin::new(&mut listening).poll_read(&mut task, &mut buffer);
+            read.map(|_| buffer.filled().len())
+        };
+        assert_eq!(read(TURN_BYTES), Poll::Ready(TURN_BYTES));
+        assert_eq!(read(TURN_BYTES), Poll::Pending, "others have their turn");
+        assert_eq!(read(TURN_BYTES), Poll::Ready(1), "and then it goes on");
     }
 }
