@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TypeAlias
 
 from turnout.errors import UnavailableError
+from turnout.host.priority import lower_priority
 from turnout.lifecycle.artifact import Resolve
 from turnout.lifecycle.crash import FatalNote
 from turnout.lifecycle.events import Clock, EventLog, LifecycleEvent
@@ -198,6 +199,7 @@ class Manager:
         self._looks[source].request(scope)
 
     def _run(self) -> None:
+        lower_priority()
         self._guard(self._reconciler.recover)
         for looks in self._looks.values():
             looks.start()
@@ -241,6 +243,7 @@ class Manager:
             _log.exception("bug: the life-cycle manager failed at a message and goes on")
 
     def _pump(self) -> None:
+        lower_priority()
         while not self._stop.is_set():
             try:
                 text = self._data_plane.next_event(_PUMP_MS)

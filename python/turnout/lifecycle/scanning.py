@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 
+from turnout.host.priority import lower_priority
 from turnout.lifecycle.events import Clock
 from turnout.lifecycle.ports import Scanned
-from turnout.lifecycle.threads import lower_priority
 from turnout.repository.layout import Source
 from turnout.repository.scan import Scanner
 from turnout.repository.watch import MAX_SCOPE, Scope, SourceWatcher, WatchOptions

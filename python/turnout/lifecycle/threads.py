@@ -1,24 +1,16 @@
 """Threads for work that may block on a disk: of low priority, few, and never in the way of the end of the process."""
 
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeAlias
+
+from turnout.host.priority import lower_priority
 
 _log = logging.getLogger("turnout.lifecycle")
 
-_NICENESS = 10
-
 Task: TypeAlias = Callable[[], None]
-
-
-def lower_priority() -> None:
-    """Makes the calling thread give way to those that answer requests; Linux keeps niceness per thread."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class WorkerPool:

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from watchfiles import watch
 
+from turnout.host.priority import lower_priority
 from turnout.repository.layout import PRIVATE_FOLDER, ArtifactSource, RepositorySource, Source
 from turnout.repository.mounts import is_remote
 from turnout.repository.publish import STAGING_PREFIX
@@ -78,6 +79,7 @@ class SourceWatcher:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        lower_priority()
         root = watched_folder(self._source)
         while not self._stop.is_set():
             self._changed(None)
