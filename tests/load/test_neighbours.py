@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.load import Door, Group, LoadRun, run_load
+from tests.support.load import Door, Group, LoadRun
 from tests.support.load_models import make_bodies, publish, save_mlp
 from tests.support.served import ServedProcess
 
@@ -13,8 +13,7 @@ ROWS = 100_000
 P99_US = 5000
 SECONDS = 3
 ATTEMPTS = 3
-"""The best phase counts, and what the machine itself adds without huge requests is allowed for: on one that has nothing
-else to do that is a fraction of a millisecond."""
+"""The best phase counts: in the others the machine may have had something else to do."""
 
 
 @pytest.mark.parametrize("door", ["rest", "grpc"])
@@ -29,7 +28,6 @@ def test_one_row_requests_beside_huge_ones_stay_fast(door: Door, tmp_path: Path)
         # Two tools, the one of the huge requests polite: checking a huge answer takes milliseconds.
         huge = Group(door, address, make_bodies(file, count=2, rows=ROWS), 1, "huge")
         small = Group(door, address, make_bodies(file), 4, "small", rate_per_s=500)
-        calm_report = run_load([small], duration_s=SECONDS)
         with LoadRun([small]) as small_run, LoadRun([huge], nice=10) as huge_run:
             small_run.wait_measuring()
             huge_run.wait_measuring()
@@ -38,7 +36,6 @@ def test_one_row_requests_beside_huge_ones_stay_fast(door: Door, tmp_path: Path)
                 small_run.phase("beside")
                 time.sleep(SECONDS)  # not a wait for something: so long is measured
             small_report, huge_report = small_run.stop().check(), huge_run.stop().check()
-    (calm,) = calm_report.groups[door].phases["measured"]
     beside = small_report.groups[door].phases["beside"]
     assert all(phase.answers >= 3 for phase in huge_report.groups[door].phases["beside"])
-    assert min(phase.p99_us for phase in beside) < P99_US + 2 * calm.p99_us, (calm, beside)
+    assert min(phase.p99_us for phase in beside) < P99_US, beside
