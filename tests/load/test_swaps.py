@@ -137,7 +137,7 @@ def test_two_hundred_swaps_under_load_lose_nothing(tmp_path: Path) -> None:
     for name, group in report.groups.items():
         for phase in group.phases["swaps"]:
             assert phase.answers_per_s >= maximum.groups[name].measured.answers_per_s / 2
-        # A bad calm phase tells the machine's own noise. The third worst of ten is about what the worst of four would be.
+        # A bad calm phase tells the machine's noise. The third worst of ten is about what the worst of four would be.
         calm_us = sorted(phase.p99_us for phase in group.phases["calm"])[-3]
         assert statistics.median(phase.p99_us for phase in group.phases["swaps"]) <= 2 * calm_us
     _check_versions(report, events)
