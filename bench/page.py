@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench.cells import Sample, best_rate
 from bench.result import Result
+from bench.swaps import PLAN
 from tests.support.load import WARMUP_S
+from tests.support.swaps import GRPC_CONNECTIONS, GRPC_STREAMS, REST_CONNECTIONS, SHARE
 
 DOORS = {"rest": "REST", "grpc": "gRPC"}
 HEADINGS = ("model", "door", "connections", "load", "answers/s", "spread", "p50", "p99", "p99.9", "server", "client")
@@ -34,6 +36,18 @@ The same models in a bare loop over ONNX Runtime's C interface, one thread, noth
 rows a second on one core than this.
 """
 
+SWAPS = """\
+## While versions are swapped
+
+One `turnout serve` with its defaults and the load generator share all cores. {count} versions of a small network
+replace one another, each published when the one before it serves; one of them has a table of more than 50 MB. Requests
+are sent at fixed times, at {share:.0%} of what the same connections get in a closed loop: {rest} REST connections, and
+{grpc} of gRPC with {streams} streams each. Before every {round} swaps come {calm:g} s of calm. p99 is that of all
+answers of a kind together; every answer was checked, and none was lost. One line a run: a virtual machine that stands
+still for 20 ms now and then shows in either column.
+"""
+SWAP_HEADINGS = ("run", "door", "answers/s", "swaps/s", "p99 calm", "p99 with swaps", "ratio")
+
 Choose = Callable[[Iterable[float]], float]
 
 
@@ -54,6 +68,8 @@ def render_page(result: Result) -> str:
         _markdown(HEADINGS, _rows(result)),
         f"\n{LIMITS}",
         _markdown(("model", "rows a call", "µs a call", "rows/s"), _limit_rows(result)),
+        "\n" + _swaps_method(),
+        _markdown(SWAP_HEADINGS, _swap_rows(result)),
     ]
     return "\n".join(parts) + "\n"
 
@@ -63,6 +79,7 @@ def render_table(result: Result) -> str:
     tables = [
         (HEADINGS, list(_rows(result))),
         (("in process", "rows a call", "µs a call", "rows/s"), list(_limit_rows(result))),
+        (SWAP_HEADINGS, list(_swap_rows(result))),
     ]
     return "\n\n".join(_plain(headings, rows) for headings, rows in tables)
 
@@ -105,6 +122,37 @@ def _shares(samples: Sequence[Sample]) -> str:
 def _limit_rows(result: Result) -> Iterator[Sequence[str]]:
     for limit in result.limits:
         yield (limit.model, str(limit.rows), f"{limit.call_us:,.1f}", f"{limit.rows_per_s:,.0f}")
+
+
+def _swaps_method() -> str:
+    return SWAPS.format(
+        count=PLAN.swaps,
+        share=SHARE,
+        rest=REST_CONNECTIONS,
+        grpc=GRPC_CONNECTIONS,
+        streams=GRPC_STREAMS,
+        round=PLAN.swaps // PLAN.rounds,
+        calm=PLAN.calm_s,
+    ).replace("%", " %")
+
+
+def _swap_rows(result: Result) -> Iterator[Sequence[str]]:
+    for door in DOORS:
+        samples = [sample for sample in result.swaps if sample.door == door]
+        for number, sample in enumerate(samples, 1):
+            yield (
+                str(number),
+                DOORS[door],
+                f"{sample.answers_per_s:,.0f}",
+                f"{sample.swaps_per_s:.1f}",
+                _time([sample.calm_p99_us]),
+                _time([sample.swaps_p99_us]),
+                f"{sample.ratio:.2f}",
+            )
+        if samples:
+            calm, swaps = [sample.calm_p99_us for sample in samples], [sample.swaps_p99_us for sample in samples]
+            ratio = statistics.median(sample.ratio for sample in samples)
+            yield ("median", DOORS[door], "", "", _time(calm), _time(swaps), f"{ratio:.2f}")
 
 
 def _markdown(headings: Sequence[str], rows: Iterator[Sequence[str]]) -> str:

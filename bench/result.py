@@ -9,6 +9,7 @@ from typing import Any
 from bench.cells import Cell, Load, Sample
 from bench.in_process import Limit
 from bench.machine import MachineFacts
+from bench.swaps import SwapSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Result:
     models: dict[str, str]
     limits: Sequence[Limit]
     cells: Sequence[Cell]
+    swaps: Sequence[SwapSample]
 
     def write(self, path: Path) -> None:
         """Writes the document."""
@@ -43,4 +45,5 @@ def read_result(path: Path) -> Result:
         document["models"],
         [Limit(**limit) for limit in document["limits"]],
         cells,
+        [SwapSample(**sample) for sample in document["swaps"]],
     )

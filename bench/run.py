@@ -1,6 +1,7 @@
 """`make bench`: measures, prints one table, writes the result and the page."""
 
 import argparse
+import dataclasses
 import datetime
 import os
 import sys
@@ -13,6 +14,7 @@ from bench.machine import describe_machine
 from bench.models import make_models
 from bench.page import render_page, render_table
 from bench.result import Result, read_result
+from bench.swaps import measure_swaps
 from tests.support.load import ROOT, build_tool
 
 LAST = ROOT / "out" / "bench.json"
@@ -26,6 +28,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="runs of every line [3]")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a run [2]")
     parser.add_argument("--models", help="names of models, with commas between [all]")
+    parser.add_argument("--swaps", action="store_true", help="measure swaps alone; the rest is that of the last result")
     parser.add_argument("--publish", action="store_true", help="keep the result and write the page of the docs")
     parser.add_argument("--page", action="store_true", help="write the page anew from the result; measure nothing")
     arguments = parser.parse_args()
@@ -35,18 +38,27 @@ def main() -> None:
     needed = {SERVER_CORE, CLIENT_CORE}
     if not needed <= os.sched_getaffinity(0):
         sys.exit(f"error: the benchmark needs the cores {sorted(needed)} for itself")
+    build_tool()
+    if arguments.swaps:
+        earlier = read_result(PUBLISHED if arguments.publish else LAST)
+        result = dataclasses.replace(earlier, swaps=measure_swaps(arguments.repeats, _tell))
+        _show(result, publish=arguments.publish)
+        return
     chosen = None if arguments.models is None else set(arguments.models.split(","))
-    result = measure(arguments.repeats, arguments.seconds, chosen)
+    _show(measure(arguments.repeats, arguments.seconds, chosen), publish=arguments.publish)
+
+
+def _show(result: Result, *, publish: bool) -> None:
+    _tell("")
     sys.stdout.write(render_table(result) + "\n")
     result.write(LAST)
-    if arguments.publish:
+    if publish:
         result.write(PUBLISHED)
         PAGE.write_text(render_page(result))
 
 
 def measure(repeats: int, seconds: float, chosen: set[str] | None) -> Result:
     """Measures all models, or those that were chosen."""
-    build_tool()
     with tempfile.TemporaryDirectory(prefix="turnout-bench-") as name:
         folder = Path(name)
         models = [model for model in make_models(folder) if chosen is None or model.name in chosen]
@@ -56,10 +68,10 @@ def measure(repeats: int, seconds: float, chosen: set[str] | None) -> Result:
             for model in models
             for cell in measure_model(model, folder, repeats=repeats, seconds=seconds, tell=_tell)
         ]
-    _tell("")
+    swaps = measure_swaps(repeats, _tell)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meanings = {model.name: model.meaning for model in models}
-    return Result(today, describe_machine(), repeats, seconds, meanings, limits, cells)
+    return Result(today, describe_machine(), repeats, seconds, meanings, limits, cells, swaps)
 
 
 def _tell(what: str) -> None:

@@ -137,10 +137,15 @@ class VersionSpan:
 
 @dataclass(frozen=True, slots=True)
 class GroupReport:
-    """What one group measured."""
+    """What one group measured.
+
+    Attributes:
+        p99_us: by name, of the answers of all phases of that name together, in microseconds.
+    """
 
     name: str
     phases: Mapping[str, Sequence[Phase]]
+    p99_us: Mapping[str, float]
     versions: Mapping[int, VersionSpan]
     reconnects: int
     refused_connects: int
@@ -199,6 +204,7 @@ def _group_report(document: Any) -> GroupReport:
     return GroupReport(
         document["name"],
         phases,
+        {name: latency["p99"] for name, latency in document["latency_us"].items()},
         {int(version): VersionSpan(**span) for version, span in document["versions"].items()},
         document["reconnects"],
         document["refused_connects"],

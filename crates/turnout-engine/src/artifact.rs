@@ -17,7 +17,7 @@ use std::sync::Arc;
 use turnout_core::snapshot::{ArtifactSpec, FileSpec};
 use turnout_core::{Error, Result};
 
-use crate::memory::GiveBack;
+use crate::memory::{self, GiveBack};
 use private::PrivateFolder;
 
 /// A version's files, checked against what the snapshot says of them. A private folder is removed on drop, unless a model
@@ -113,6 +113,12 @@ impl Artifact {
 fn read_entry(spec: &ArtifactSpec) -> Result<Vec<u8>> {
     let (path, expected) = (spec.path.join(&spec.entry), find(spec, &spec.entry));
     let mut bytes = Vec::new();
+    // A guess: the file may change, and one that cannot be looked at is reported by the reading.
+    let guess = path.metadata().map_or(0, |metadata| metadata.len());
+    bytes
+        .try_reserve_exact(usize::try_from(guess).unwrap_or(usize::MAX))
+        .map_err(|error| too_large(&path, error))?;
+    memory::prefer_huge_pages(bytes.spare_capacity_mut());
     checked::read(&path, expected, |chunk| {
         // Refused rather than aborted: a file may be larger than memory.
         bytes

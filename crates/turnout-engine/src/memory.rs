@@ -1,5 +1,9 @@
-//! Freed memory, back to the system.
+//! What pages large blocks have, and freed memory, back to the system.
 
+use std::mem::MaybeUninit;
+
+/// Of x86-64, and of aarch64 with small pages of 4 KiB.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// What is smaller is soon used again.
 const LARGE_BYTES: usize = 1 << 20;
 /// The most that a thread's heap keeps at its end. There are as many heaps as there were ever threads at one time.
@@ -31,6 +35,21 @@ pub fn bound_retention() {
         // SAFETY: the function takes any values, and ignores those that it does not know.
         unsafe { glibc::mallopt(parameter, bytes) };
     }
+}
+
+/// Asks for pages of 2 MiB below a block that is about to be filled. Where there are none, nothing changes.
+///
+/// A fresh page costs a fault and its clearing, and on a virtual machine often a second fault in the host: 54 MB took
+/// 90 ms in pages of 4 KiB and 35 in large ones, 6 when the pages were there already.
+pub(crate) fn prefer_huge_pages(block: &mut [MaybeUninit<u8>]) {
+    let skipped = block.as_ptr().align_offset(HUGE_PAGE_BYTES);
+    let Some(pages) = block.get_mut(skipped..) else {
+        return;
+    };
+    let whole_bytes = pages.len() / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+    // SAFETY: the pages lie within the block, and the advice changes no byte of them. What is returned says only whether
+    // it was taken.
+    unsafe { libc::madvise(pages.as_mut_ptr().cast(), whole_bytes, libc::MADV_HUGEPAGE) };
 }
 
 /// Returns freed pages to the system when it is dropped: the last field of what holds something large.

@@ -8,7 +8,7 @@ use crate::answer::Checker;
 use crate::connection::Templates;
 use crate::histogram::Histogram;
 use crate::plan::{Door, GroupPlan};
-use crate::report::{Example, Failures, GroupReport, PhaseReport, VersionSpan};
+use crate::report::{Example, Failures, GroupReport, Latency, PhaseReport, VersionSpan};
 use crate::request::{Outcome, Pending};
 use crate::schedule::OpenLoop;
 
@@ -89,6 +89,7 @@ impl Group {
             depth: self.depth,
             rate_per_s: self.rate_per_s,
             phases: phases.map(|(phase, end)| phase.report(end)).collect(),
+            latency_us: book.latency_by_name(),
             versions: versions.filter(|(_, span)| span.answers > 0).collect(),
             reconnects: book.reconnects,
             refused_connects: book.refused_connects,
@@ -147,6 +148,20 @@ impl Book {
             latency: Histogram::default(),
             failures: BTreeMap::new(),
         });
+    }
+
+    fn latency_by_name(&self) -> BTreeMap<String, Latency> {
+        let mut histograms: BTreeMap<&str, Histogram> = BTreeMap::new();
+        for phase in &self.phases {
+            histograms
+                .entry(&phase.name)
+                .or_default()
+                .add(&phase.latency);
+        }
+        let histograms = histograms.iter();
+        histograms
+            .map(|(name, histogram)| ((*name).to_owned(), histogram.into()))
+            .collect()
     }
 
     /// The next request: one that has to be sent again, else the next body in turn.

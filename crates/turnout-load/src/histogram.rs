@@ -35,6 +35,16 @@ impl Histogram {
         self.max = self.max.max(value);
     }
 
+    /// Counts what `other` counted too.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
+        self.max = self.max.max(other.max);
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -109,6 +119,19 @@ mod tests {
             assert!(index(value) >= index(value - 1));
             assert!(highest(index(value - 1)) < value || index(value) == index(value - 1));
         }
+    }
+
+    #[test]
+    fn the_sum_of_two_counts_what_both_counted() {
+        let (mut low, mut high) = (Histogram::default(), Histogram::default());
+        for value in 1..=50 {
+            low.record(value);
+            high.record(value + 50);
+        }
+        low.add(&high);
+        assert_eq!(low.quantile(0.99), 99);
+        assert_eq!((low.count(), low.max()), (100, 100));
+        assert!((low.mean() - 50.5).abs() < 1e-9);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct GroupReport {
     pub(crate) depth: usize,
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) phases: Vec<PhaseReport>,
+    /// Of the answers of all phases of one name together.
+    pub(crate) latency_us: BTreeMap<String, Latency>,
     /// By version number.
     pub(crate) versions: BTreeMap<u32, VersionSpan>,
     /// Connections that were opened again after the server had ended them.

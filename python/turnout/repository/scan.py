@@ -88,6 +88,8 @@ class ScannedVersion:
         manifest_stat: the manifest's file.
         fault: why it cannot be read; what could not be read is absent from the other fields.
         changed_ns: the latest change of a file or folder of it, since the epoch.
+        was_moved_in: the folder was renamed, or given its times, after the last change of each of its files. Never said
+            of a network file system, whose times cannot be compared.
     """
 
     version: int
@@ -97,6 +99,7 @@ class ScannedVersion:
     manifest_stat: FileStat | None = None
     fault: TurnoutError | None = None
     changed_ns: int = 0
+    was_moved_in: bool = False
 
     def fingerprint(self) -> str:
         """Returns a text that is the same as long as the version's files are.
@@ -272,6 +275,7 @@ class Scanner:
             manifest_stat=manifest_stat,
             fault=fault,
             changed_ns=max((stat.changed_ns for stat, _ in walked), default=0),
+            was_moved_in=not self._is_remote and _was_moved_in(walked),
         )
 
     def _read_manifest(self, folder: Path, stat: FileStat | None) -> tuple[Manifest | None, TurnoutError | None]:
@@ -338,6 +342,12 @@ def scan_files(folder: Path) -> tuple[FileStat, ...]:
 
 def _sorted_files(walked: list[tuple[FileStat, bool]]) -> tuple[FileStat, ...]:
     return tuple(sorted((stat for stat, is_folder in walked if not is_folder), key=lambda stat: stat.name))
+
+
+def _was_moved_in(walked: list[tuple[FileStat, bool]]) -> bool:
+    """Whoever copies files into a folder changes the last of them after the folder, or in the same instant."""
+    (folder, _), *others = walked
+    return all(stat.changed_ns < folder.changed_ns for stat, _ in others)
 
 
 def _walk_version(folder: Path) -> list[tuple[FileStat, bool]]:

@@ -1,4 +1,5 @@
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,6 +199,31 @@ def test_a_folder_that_cannot_be_listed_hides_no_other(repository: Path, monkeyp
     assert result.models["digits"].versions[2].fault is None
     [problem] = result.problems
     assert problem.message == f"cannot read the model's folder: Permission denied: `{repository / 'iris'}`"
+
+
+def test_a_folder_was_moved_in_when_its_last_change_came_after_those_of_its_files(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def was_moved_in() -> bool:
+        return scan(repository).models["digits"].versions[9].was_moved_in
+
+    monkeypatch.setattr("turnout.repository.scan.is_remote", lambda _: False)
+    staged, folder = repository / "digits" / ".9", repository / "digits" / "9"
+    (staged / "assets").mkdir(parents=True)
+    (staged / "assets" / "words.txt").write_text("one")
+    time.sleep(0.02)  # the file system's clock ticks
+    staged.rename(folder)
+    assert was_moved_in()
+    time.sleep(0.02)
+    (folder / "assets" / "words.txt").write_text("two")
+    assert not was_moved_in()
+
+
+def test_times_of_a_network_file_system_say_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.repository.scan.is_remote", lambda _: True)
+    time.sleep(0.02)
+    (repository / "digits" / "2").rename(repository / "digits" / "9")
+    assert not scan(repository).models["digits"].versions[9].was_moved_in
 
 
 def test_a_single_file_is_one_version(repository: Path) -> None:

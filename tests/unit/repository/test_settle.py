@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,16 @@ def test_sizes_that_disagree_are_a_copy_under_way_and_then_a_fault(files: list[F
     assert isinstance(broken, Broken)
     assert isinstance(broken.error, ArtifactInvalidError)
     assert broken.error.message == fault
+
+
+def test_a_folder_that_was_moved_in_needs_no_hashes() -> None:
+    moved = replace(described(stat()), was_moved_in=True)
+    assert judged(moved, still_for_ms=0) == Complete()
+
+
+def test_a_folder_that_was_moved_in_needs_all_its_files() -> None:
+    moved = replace(described(stat(size_bytes=2)), was_moved_in=True)
+    assert isinstance(judged(moved, still_for_ms=0), Waiting)
 
 
 def test_a_wrong_hash_is_a_fault_at_once() -> None:
