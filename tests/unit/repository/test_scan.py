@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -207,7 +208,7 @@ def test_a_folder_was_moved_in_when_its_last_change_came_after_those_of_its_file
     def was_moved_in() -> bool:
         return scan(repository).models["digits"].versions[9].was_moved_in
 
-    monkeypatch.setattr("turnout.repository.scan.is_remote", lambda _: False)
+    monkeypatch.setattr("turnout.repository.scan.is_remote", Mock(return_value=False))
     staged, folder = repository / "digits" / ".9", repository / "digits" / "9"
     (staged / "assets").mkdir(parents=True)
     (staged / "assets" / "words.txt").write_text("one")
@@ -220,7 +221,7 @@ def test_a_folder_was_moved_in_when_its_last_change_came_after_those_of_its_file
 
 
 def test_times_of_a_network_file_system_say_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnout.repository.scan.is_remote", lambda _: True)
+    monkeypatch.setattr("turnout.repository.scan.is_remote", Mock(return_value=True))
     time.sleep(0.02)
     (repository / "digits" / "2").rename(repository / "digits" / "9")
     assert not scan(repository).models["digits"].versions[9].was_moved_in
