@@ -62,7 +62,8 @@ def measure_model(
     model: BenchModel, home: Path, *, repeats: int, seconds: float, tell: Callable[[str], None]
 ) -> Iterator[Cell]:
     """Serves a model and measures it through both doors."""
-    with ServedProcess(model.file, home, [*SERVER_OPTIONS, "--name", model.name], core=SERVER_CORE) as server:
+    options = [*SERVER_OPTIONS, "--name", model.name, *model.options]
+    with ServedProcess(model.path, home, options, core=SERVER_CORE) as server:
         server.wait_ready()
         for door in ("rest", "grpc"):
             bench = _Bench(model, server, door, seconds)

@@ -43,8 +43,8 @@ def measure_limits(model: BenchModel, core: int) -> list[Limit]:
         str(core),
         *cargo,
         "--",
-        str(find_library("onnx")),
-        str(model.file),
+        str(find_library(model.engine)),
+        str(model.path),
         *map(str, ROWS),
     ]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout

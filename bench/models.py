@@ -1,4 +1,4 @@
-"""The models that are measured: real ONNX, made here, so that anybody can make them again."""
+"""The models that are measured: real ones, made here, so that anybody can make them again."""
 
 import shutil
 import tempfile
@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 import turnout
 from tests.support.load import Body
 from tests.support.load_models import save_mlp
+from tests.support.savedmodel import make_models as make_saved_models
 
 # None of these has types that pyright could check, or only in part.
 _ONNX: Any = onnx
@@ -40,16 +41,20 @@ class BenchModel:
     Attributes:
         name: what it is served as.
         meaning: what it is, in words, for the page.
-        file: the ONNX file.
+        engine: what it is for.
+        path: the ONNX file, or the SavedModel's folder.
         bodies: the requests.
         tolerance: how far an answer may be off; merged calls differ in their last bits.
+        options: of `turnout serve`, for this model.
     """
 
     name: str
     meaning: str
-    file: Path
+    engine: str
+    path: Path
     bodies: list[Body]
     tolerance: float
+    options: tuple[str, ...] = ()
 
 
 def make_models(folder: Path) -> list[BenchModel]:
@@ -59,7 +64,8 @@ def make_models(folder: Path) -> list[BenchModel]:
         ("trees", f"XGBoost, {TREES} trees of depth {TREE_DEPTH}, {TREE_FEATURES} features", _make_trees),
         ("conv", "convolutions of 28×28 images, three layers, 10 classes", _make_conv),
     ]
-    return [_finish(name, meaning, folder / f"{name}.onnx", make) for name, meaning, make in makers]
+    models = [_finish(name, meaning, folder / f"{name}.onnx", make) for name, meaning, make in makers]
+    return [*models, _make_half_plus_two(folder)]
 
 
 def _finish(name: str, meaning: str, file: Path, make: Callable[[Path], tuple[int, ...]]) -> BenchModel:
@@ -72,7 +78,18 @@ def _finish(name: str, meaning: str, file: Path, make: Callable[[Path], tuple[in
         row = np.round(np.random.default_rng(seed).standard_normal((1, *shape)), 3).astype(np.float32)
         answer: NDArray[np.float32] = session.run(None, {"x": row})[0]
         bodies.append(Body(row, {1: answer.astype(np.float64).ravel().tolist()}))
-    return BenchModel(name, meaning, file, bodies, tolerance=1e-4)
+    return BenchModel(name, meaning, "onnx", file, bodies, tolerance=1e-4)
+
+
+def _make_half_plus_two(folder: Path) -> BenchModel:
+    """A graph that does next to nothing: what is measured is everything around it."""
+    make_saved_models(folder, "half_plus_two")
+    rows = [np.full((1, 1), number / 4, np.float32) for number in range(BODIES)]
+    bodies = [Body(row, {1: [float(row[0, 0]) / 2 + 2]}) for row in rows]
+    meaning = 'SavedModel, 0.5 x + 2; requests are never merged (`merge = "never"`)'
+    path = folder / "models" / "half_plus_two" / "1"
+    options = ("--set", "model.merge=never")
+    return BenchModel("half_plus_two", meaning, "savedmodel", path, bodies, tolerance=1e-6, options=options)
 
 
 def _make_mlp(file: Path) -> tuple[int, ...]:

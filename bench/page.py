@@ -10,7 +10,10 @@ from tests.support.load import WARMUP_S
 from tests.support.swaps import GRPC_CONNECTIONS, GRPC_STREAMS, REST_CONNECTIONS, SHARE
 
 DOORS = {"rest": "REST", "grpc": "gRPC"}
-HEADINGS = ("model", "door", "connections", "load", "answers/s", "spread", "p50", "p99", "p99.9", "server", "client")
+HEADINGS = (
+    *("model", "door", "connections", "load", "answers/s", "spread", "of runtime"),
+    *("p50", "p99", "p99.9", "server", "client"),
+)
 
 METHOD = """\
 `make bench PUBLISH=1` takes these figures and writes this page from them.
@@ -18,13 +21,15 @@ METHOD = """\
 **Method.** One `turnout serve` with one event loop and one executor thread, on a core of its own (`taskset`); the load
 generator `turnout-load` on another one. Loopback, no TLS, one row a request, all features at their defaults (metrics,
 request ids, limits, logs). A figure counts only if *every* answer was right: its status, its `x-request-id` and every
-number against ONNX Runtime's own answer. {repeats} runs of {seconds:g} s after a warm-up of {warmup:g} s for each line,
+number against the runtime's own answer. {repeats} runs of {seconds:g} s after a warm-up of {warmup:g} s for each line,
 all lines in turn; shown is the median, and as spread the distance from the lowest to the highest run.
 
 - *closed*: each connection sends its next request when it has its answer. `8 × 100` are 8 connections with 100 gRPC
   streams each.
 - *open 50 %*: requests are sent at half of the best closed rate, at random times (Poisson), whether or not answers
   have come. Latency counts from the time at which a request *should* have been sent.
+- *of runtime* is the rate in a closed loop beside that of a bare loop over the runtime's calls of one row, on that core
+  (the table below). More than 100 % is what executing requests together gains.
 - *server* is the processor time of the server in user + kernel mode, *client* that of the load generator, in percent
   of a core. Where the client is near 100 % and the server is not, the figure is the client's limit.
 """
@@ -32,8 +37,8 @@ all lines in turn; shown is the median, and as spread the distance from the lowe
 LIMITS = """\
 ## What the runtime can do in process
 
-The same models in a bare loop over ONNX Runtime's C interface, one thread, nothing between. No server can give more
-rows a second on one core than this.
+The same models in a bare loop over the runtime's C interface, one thread, nothing between. No server can give more rows
+a second on one core than this.
 """
 
 SWAPS = """\
@@ -100,12 +105,18 @@ def _rows(result: Result) -> Iterator[Sequence[str]]:
             "closed" if load.share is None else f"open {load.share:.0%}".replace("%", " %"),
             f"{best_rate(cell):,.0f}",
             f"{(max(rates) - min(rates)) / best_rate(cell):.0%}".replace("%", " %"),
+            "" if load.share else _of_runtime(result, load.model, best_rate(cell)),
             _time([sample.p50_us for sample in samples]),
             _time([sample.p99_us for sample in samples]),
             _time([sample.p999_us for sample in samples]),
             _shares(samples),
             f"{statistics.median(sample.client for sample in samples) * 100:.0f} %",
         )
+
+
+def _of_runtime(result: Result, model: str, rate_per_s: float) -> str:
+    alone = [limit.rows_per_s for limit in result.limits if limit.model == model and limit.rows == 1]
+    return f"{rate_per_s / alone[0]:.0%}".replace("%", " %") if alone else ""
 
 
 def _time(micros: Sequence[float]) -> str:

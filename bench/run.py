@@ -27,8 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="runs of every line [3]")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a run [2]")
-    parser.add_argument("--models", help="names of models, with commas between [all]")
-    parser.add_argument("--swaps", action="store_true", help="measure swaps alone; the rest is that of the last result")
+    parser.add_argument("--models", help="measure these alone, with commas between; the rest is as published")
+    parser.add_argument("--swaps", action="store_true", help="measure swaps alone; the rest is as published")
     parser.add_argument("--publish", action="store_true", help="keep the result and write the page of the docs")
     parser.add_argument("--page", action="store_true", help="write the page anew from the result; measure nothing")
     arguments = parser.parse_args()
@@ -40,12 +40,25 @@ def main() -> None:
         sys.exit(f"error: the benchmark needs the cores {sorted(needed)} for itself")
     build_tool()
     if arguments.swaps:
-        earlier = read_result(PUBLISHED if arguments.publish else LAST)
-        result = dataclasses.replace(earlier, swaps=measure_swaps(arguments.repeats, _tell))
-        _show(result, publish=arguments.publish)
-        return
-    chosen = None if arguments.models is None else set(arguments.models.split(","))
-    _show(measure(arguments.repeats, arguments.seconds, chosen), publish=arguments.publish)
+        result = dataclasses.replace(read_result(PUBLISHED), swaps=measure_swaps(arguments.repeats, _tell))
+    elif arguments.models is None:
+        result = measure(arguments.repeats, arguments.seconds, None)
+    else:
+        part = measure(arguments.repeats, arguments.seconds, set(arguments.models.split(",")))
+        result = merge(read_result(PUBLISHED), part)
+    _show(result, publish=arguments.publish)
+
+
+def merge(whole: Result, part: Result) -> Result:
+    """Returns the whole with the models of the part in place of its own; the date stays that of the whole."""
+    limits = [limit for limit in whole.limits if limit.model not in part.models]
+    cells = [cell for cell in whole.cells if cell.load.model not in part.models]
+    return dataclasses.replace(
+        whole,
+        models={**whole.models, **part.models},
+        limits=[*limits, *part.limits],
+        cells=[*cells, *part.cells],
+    )
 
 
 def _show(result: Result, *, publish: bool) -> None:
@@ -68,7 +81,7 @@ def measure(repeats: int, seconds: float, chosen: set[str] | None) -> Result:
             for model in models
             for cell in measure_model(model, folder, repeats=repeats, seconds=seconds, tell=_tell)
         ]
-    swaps = measure_swaps(repeats, _tell)
+    swaps = measure_swaps(repeats, _tell) if chosen is None else ()
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meanings = {model.name: model.meaning for model in models}
     return Result(today, describe_machine(), repeats, seconds, meanings, limits, cells, swaps)

@@ -1,5 +1,6 @@
 """The page of the benchmarks says what the kept result says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench.cells import Cell, Load, Sample
@@ -7,7 +8,7 @@ from bench.in_process import Limit
 from bench.machine import describe_machine
 from bench.page import render_page, render_table
 from bench.result import Result, read_result
-from bench.run import PAGE, PUBLISHED
+from bench.run import PAGE, PUBLISHED, merge
 from bench.swaps import SwapSample
 
 SAMPLE = Sample(100_000.0, 500.0, 1_000.0, 20_000.0, 0.3, 0.6, 0.7, 0.01)
@@ -18,7 +19,7 @@ RESULT = Result(
     repeats=3,
     seconds=2.0,
     models={"mlp": "a perceptron"},
-    limits=[Limit("mlp", 32, 4.0)],
+    limits=[Limit("mlp", 1, 5.0), Limit("mlp", 32, 4.0)],
     cells=[
         Cell(Load("mlp", "rest", 64, 1, None), (SAMPLE, SLOWER, SAMPLE)),
         Cell(Load("mlp", "grpc", 8, 100, 0.5), (SAMPLE, SAMPLE, SAMPLE)),
@@ -42,8 +43,10 @@ def test_a_result_survives_its_file(tmp_path: Path):
 
 def test_lines_show_medians_and_spread():
     page = render_page(RESULT)
-    assert "| mlp | REST | 64 | closed | 100,000 | 10 % | 500 µs | 1000 µs | 20.0 ms | 30 + 60 % | 70 % |" in page
-    assert "| mlp | gRPC | 8 × 100 | open 50 % | 100,000 | 0 % |" in page
+    assert (
+        "| mlp | REST | 64 | closed | 100,000 | 10 % | 50 % | 500 µs | 1000 µs | 20.0 ms | 30 + 60 % | 70 % |" in page
+    )
+    assert "| mlp | gRPC | 8 × 100 | open 50 % | 100,000 | 0 % |  | 500 µs |" in page
     assert "| mlp | 32 | 4.0 | 8,000,000 |" in page
     assert "| 3 | REST | 25,000 | 12.0 | 1000 µs | 4000 µs | 4.00 |" in page
     assert "| median | REST |  |  | 1000 µs | 2000 µs | 1.50 |" in page
@@ -51,5 +54,14 @@ def test_lines_show_medians_and_spread():
 
 def test_the_table_has_the_same_lines():
     lines = render_table(RESULT).splitlines()
-    assert len(lines) == 3 + 1 + 2 + 1 + 5
+    assert len(lines) == 3 + 1 + 3 + 1 + 5
     assert lines[1].split()[:5] == ["mlp", "REST", "64", "closed", "100,000"]
+
+
+def test_a_part_replaces_its_models_alone():
+    trees = Cell(Load("trees", "rest", 64, 1, None), (SLOWER,))
+    part = replace(RESULT, models={"trees": "trees"}, cells=[trees], limits=[Limit("trees", 1, 9.0)], swaps=[])
+    whole = merge(merge(RESULT, part), part)
+    assert whole.cells == [*RESULT.cells, trees]
+    assert [limit.model for limit in whole.limits] == ["mlp", "mlp", "trees"]
+    assert whole.swaps == RESULT.swaps
