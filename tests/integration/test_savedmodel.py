@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 
 import turnout
 from tests.support.savedmodel import Case, make_models, require_tensorflow
+from tests.support.serving_stubs import serving_stubs
 from turnout.errors import ExecutionError, InvalidInputError
 from turnout.operations.inspection import inspect_path
 
 pytestmark = pytest.mark.timeout(180)
 """TensorFlow takes 8 s to be imported and 10 to make the models, on an idle machine."""
 
-MODELS = ("half_plus_two", "identities", "strings", "table", "kept", "counter")
+MODELS = ("half_plus_two", "identities", "strings", "table", "kept", "counter", "defaults")
 NOT_IN_JSON = {"complex64", "complex128", "string"}
 """Signatures whose values JSON has no form for, such as text that is not UTF-8."""
 
@@ -90,6 +92,23 @@ def test_other_shapes_than_those_of_the_signature_are_the_graphs_business(server
         ({"signature_name": "half_plus_three", "inputs": [[[1.0]]]}, {"outputs": [[[3.5]]]}),
     ):
         assert httpx.post(url, json=body, trust_env=False).json() == answer
+
+
+def test_inputs_that_a_request_leaves_out_have_their_defaults(server: turnout.Server) -> None:
+    stubs = serving_stubs()
+    request = stubs.predict_pb2.PredictRequest()
+    request.model_spec.name = "defaults"
+    request.inputs["x"].dtype = stubs.types_pb2.DT_FLOAT
+    request.inputs["x"].tensor_shape.dim.add(size=2)
+    request.inputs["x"].float_val.extend([1, 2])
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        predict = stubs.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        answer = predict(request, timeout=10)
+        assert list(answer.outputs["y"].float_val) == [3, 6]
+        assert list(answer.outputs["unit"].string_val) == [b"m", b"s"]
+        request.inputs["factor"].CopyFrom(request.inputs.pop("x"))
+        with pytest.raises(grpc.RpcError, match=r"alias: x\(feed name: x:0\) not found in request"):
+            predict(request, timeout=10)
 
 
 def test_in_process_answers_as_tensorflow_does(made: tuple[Path, list[Case]]) -> None:

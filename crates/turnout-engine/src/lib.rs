@@ -71,6 +71,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// What an input is where a request leaves it out, by its index in the signature. None where it has to be there.
+    fn default_input(&self, _signature: usize, _input: usize) -> Option<&Tensor> {
+        None
+    }
+
     /// Executes one call.
     ///
     /// `inputs` are in the order of the signature's inputs and already fit its dtypes and, unless a spec takes any shape,

@@ -83,6 +83,28 @@ fn signatures_are_shown_with_the_default_first_and_their_shapes_bind_nobody() {
 }
 
 #[test]
+fn inputs_may_have_defaults() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    check_cases(tensorflow, "defaults");
+    let model = tensorflow.load("defaults");
+    let names: Vec<&str> = model.signatures()[0]
+        .inputs
+        .iter()
+        .map(|spec| spec.name.as_str())
+        .collect();
+    assert_eq!(names, ["factor", "unit", "x"]);
+    assert_eq!(model.default_input(0, 0), Some(&floats(&[], &[3.0])));
+    let units = Values::String(vec!["m".into(), "s".into()]);
+    let unit = model.default_input(0, 1).expect("it has one");
+    assert_eq!((unit.shape(), unit.values()), (&[2][..], &units));
+    assert_eq!(model.default_input(0, 2), None);
+    let plain = tensorflow.load("half_plus_two");
+    assert_eq!(plain.default_input(0, 0), None);
+}
+
+#[test]
 fn signatures_of_a_manifest_are_taken_and_checked() {
     let Some(tensorflow) = installed() else {
         return;

@@ -36,6 +36,17 @@ pub(super) struct Buffer {
     deallocator: Option<unsafe extern "system" fn(*mut c_void, usize)>,
 }
 
+impl Buffer {
+    /// A view of bytes that others own; never to be deleted by TensorFlow.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self {
+            data: bytes.as_ptr().cast(),
+            length: bytes.len(),
+            deallocator: None,
+        }
+    }
+}
+
 /// `TF_TString`: 24 bytes that only the functions for it read and write.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
@@ -89,6 +100,7 @@ functions! {
     allocate_tensor = "TF_AllocateTensor": fn(c_int, *const i64, c_int, usize) -> *mut TfTensor;
     new_tensor = "TF_NewTensor": fn(c_int, *const i64, c_int, *mut c_void, usize,
         unsafe extern "system" fn(*mut c_void, usize, *mut c_void), *mut c_void) -> *mut TfTensor;
+    tensor_from_proto = "TF_TensorFromProto": fn(*const Buffer, *mut TfTensor, *mut Status);
     delete_tensor = "TF_DeleteTensor": fn(*mut TfTensor);
     tensor_type = "TF_TensorType": fn(*const TfTensor) -> c_int;
     num_dims = "TF_NumDims": fn(*const TfTensor) -> c_int;

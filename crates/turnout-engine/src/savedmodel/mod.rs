@@ -14,6 +14,7 @@
 
 mod api;
 mod config;
+mod defaults;
 mod meta_graph;
 mod session;
 mod signature;

@@ -10,6 +10,7 @@ use turnout_core::{Error, ErrorCode, Result, Signature, Tensor, TensorSpec};
 
 use super::api::{self, Api, Buffer, Graph, Output, Session, SessionOptions, TfTensor, count};
 use super::config::session_config;
+use super::defaults::{self, Defaults};
 use super::meta_graph::MetaGraph;
 use super::signature;
 use super::state::{Operators, find_change};
@@ -83,6 +84,7 @@ pub(super) struct SavedModel {
 struct Call {
     feeds: Vec<Output>,
     fetches: Vec<Output>,
+    defaults: Defaults,
     state_change: Option<String>,
 }
 
@@ -142,6 +144,10 @@ impl Model for SavedModel {
         self.calls.get(signature)?.state_change.as_deref()
     }
 
+    fn default_input(&self, signature: usize, input: usize) -> Option<&Tensor> {
+        self.calls.get(signature)?.defaults.get(input)?.as_ref()
+    }
+
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         let call = self
             .calls
@@ -176,6 +182,7 @@ impl Call {
         Ok(Self {
             feeds: find_all(runtime.api, graph, &signature.inputs)?,
             fetches: find_all(runtime.api, graph, &signature.outputs)?,
+            defaults: defaults::read(runtime.api, meta, signature)?,
             state_change: find_change(
                 meta,
                 &runtime.operators,

@@ -5,18 +5,21 @@ use turnout_core::{Error, Result, Tensor, TensorSpec};
 
 use super::wire::{Limit, NamedTensors, TensorView};
 
-/// Makes and fits the inputs in the signature's order; at most `limit_bytes` of memory for all of them.
+/// Makes and fits the inputs in the signature's order; at most `limit_bytes` of memory for all of them. What a request
+/// leaves out is what `default` gives for the input of that index.
 ///
 /// # Errors
 /// `invalid_input` by TensorFlow Serving's texts for wrong numbers and names, `request_too_large`, and what reading and
 /// fitting a tensor refuse.
-pub(crate) fn arrange(
+pub(crate) fn arrange<'model>(
     specs: &[TensorSpec],
     inputs: &NamedTensors<'_>,
+    default: impl Fn(usize) -> Option<&'model Tensor>,
     message: &Bytes,
     limit_bytes: usize,
 ) -> Result<Vec<Tensor>> {
-    if inputs.len() != specs.len() {
+    let has_defaults = || (0..specs.len()).any(|index| default(index).is_some());
+    if inputs.len() > specs.len() || (inputs.len() < specs.len() && !has_defaults()) {
         return Err(wrong_number(specs, inputs));
     }
     let mut limit = Limit {
@@ -24,11 +27,21 @@ pub(crate) fn arrange(
         setting: "max_body_bytes",
     };
     let mut tensors = Vec::with_capacity(specs.len());
-    for spec in specs {
-        let view = find(inputs, &spec.name).ok_or_else(|| missing(spec, inputs))?;
-        let tensor = view.to_tensor(&spec.name, message, limit)?;
+    let mut used = 0;
+    for (index, spec) in specs.iter().enumerate() {
+        let tensor = match (find(inputs, &spec.name), default(index)) {
+            (Some(view), _) => {
+                used += 1;
+                view.to_tensor(&spec.name, message, limit)?
+            }
+            (None, Some(tensor)) => tensor.clone(),
+            (None, None) => return Err(missing(spec, inputs)),
+        };
         limit = limit.less(&tensor);
         tensors.push(spec.fit(tensor)?);
+    }
+    if used < inputs.len() {
+        return Err(unknown(inputs));
     }
     Ok(tensors)
 }
@@ -79,6 +92,15 @@ fn missing(spec: &TensorSpec, inputs: &NamedTensors<'_>) -> Error {
     ))
 }
 
+/// A name that is not the signature's, in the place of one that has a default.
+fn unknown(inputs: &NamedTensors<'_>) -> Error {
+    let sent: Vec<&str> = inputs.iter().map(|(name, _)| *name).collect();
+    Error::invalid_input(format!(
+        "Inputs contains invalid name. Used request inputs: {{{}}}",
+        sent.join(",")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use turnout_core::{DType, ErrorCode, Shape, Values};
@@ -100,6 +122,14 @@ mod tests {
     }
 
     fn run(names: &[&str], limit_bytes: usize) -> Result<Vec<Tensor>> {
+        run_with(names, |_| None, limit_bytes)
+    }
+
+    fn run_with<'model>(
+        names: &[&str],
+        default: impl Fn(usize) -> Option<&'model Tensor>,
+        limit_bytes: usize,
+    ) -> Result<Vec<Tensor>> {
         let content = TensorContent::Fixed(&[0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);
         let parts = TensorParts {
             dtype: DType::Float32,
@@ -109,7 +139,7 @@ mod tests {
         let inputs: Vec<_> = names.iter().map(|name| (*name, parts.clone())).collect();
         let message = Bytes::from(encode_predict_request("m", None, "", &inputs).expect("whole"));
         let view = PredictRequestView::read(&message).expect("valid");
-        arrange(&specs(), &view.inputs, &message, limit_bytes)
+        arrange(&specs(), &view.inputs, default, &message, limit_bytes)
     }
 
     #[test]
@@ -151,5 +181,34 @@ mod tests {
     fn the_limit_holds_for_all_inputs_together() {
         let error = run(&["a", "x"], 15).expect_err("16 bytes are needed");
         assert_eq!(error.code(), ErrorCode::RequestTooLarge);
+    }
+
+    #[test]
+    fn what_a_request_leaves_out_is_the_default() {
+        let values = Values::Float32(vec![7.0]);
+        let seven = Tensor::new(Shape::from_slice(&[1]), values.clone()).expect("shape matches");
+        let default = |index| (index == 1).then_some(&seven);
+        let tensors = run_with(&["x"], default, 1 << 10).expect("the other has a default");
+        assert_eq!(*tensors[1].values(), values);
+        let sent = run_with(&["x", "a"], default, 1 << 10).expect("both are there");
+        assert_eq!(*sent[1].values(), Values::Float32(vec![1.0, 2.0]));
+        let texts = [
+            (
+                vec!["a"],
+                "Signature input alias: x(feed name: x:0) not found in request and no default value provided.",
+            ),
+            (
+                vec!["x", "z"],
+                "Inputs contains invalid name. Used request inputs: {x,z}",
+            ),
+            (
+                vec!["a", "x", "z"],
+                "input size does not match signature: 3!=2",
+            ),
+        ];
+        for (names, text) in texts {
+            let error = run_with(&names, default, 1 << 10).expect_err(text);
+            assert!(error.message().starts_with(text), "{}", error.message());
+        }
     }
 }

@@ -158,7 +158,7 @@ fn prepare(
         servable,
         signature,
     };
-    let decoded = decode(target.signature(), &view, message, limit_bytes);
+    let decoded = decode(&target, &view, message, limit_bytes);
     match decoded {
         Ok((inputs, outputs)) => Ok(Prepared {
             target,
@@ -173,12 +173,21 @@ fn prepare(
 }
 
 fn decode(
-    signature: &Signature,
+    target: &Target,
     view: &PredictRequestView<'_>,
     message: &Bytes,
     limit_bytes: usize,
 ) -> Result<(Vec<Tensor>, Outputs)> {
-    let inputs = inputs::arrange(&signature.inputs, &view.inputs, message, limit_bytes)?;
+    let signature = target.signature();
+    let model = target.servable.engine_model();
+    let default = |input| model.default_input(target.signature, input);
+    let inputs = inputs::arrange(
+        &signature.inputs,
+        &view.inputs,
+        default,
+        message,
+        limit_bytes,
+    )?;
     Ok((inputs, filter(signature, &view.output_filter)?))
 }
 
