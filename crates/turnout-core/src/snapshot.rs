@@ -23,6 +23,7 @@ pub struct Settings {
     pub idle_timeout_ms: u64,
     pub request_timeout_ms: u64,
     pub event_capacity: usize,
+    pub grpc_tensor_content: bool,
     pub ready_reason: String,
 }
 

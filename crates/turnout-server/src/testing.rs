@@ -42,6 +42,7 @@ pub(crate) fn settings() -> Settings {
         inflight_bytes: 1 << 20,
         max_connections: 16,
         max_streams: 16,
+        grpc_tensor_content: false,
         header_timeout_ms: 1_000,
         idle_timeout_ms: 1_000,
         request_timeout_ms: 10_000,

@@ -42,6 +42,8 @@ class ServerSchema(Schema):
     """TCP port of gRPC; 0 takes a free one."""
     grpc_socket: Text | None = None
     """Path of a Unix socket on which gRPC listens instead of the TCP port."""
+    grpc_tensor_content: bool | None = None
+    """Sends the numbers of gRPC's Predict answers in `tensor_content`, not in the typed fields that clients read."""
     header_timeout_ms: Milliseconds | None = None
     """Milliseconds from a request's first byte to the end of its header, and for its body to make progress."""
     host: Text | None = None

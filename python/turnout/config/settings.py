@@ -35,6 +35,7 @@ class ServerSettings:
     event_capacity: int = 4096
     grpc_port: int = 8500
     grpc_socket: str | None = None
+    grpc_tensor_content: bool = False
     header_timeout_ms: int = 10_000
     host: str = "127.0.0.1"
     idle_timeout_ms: int = 120_000
@@ -62,6 +63,7 @@ class ServerSettings:
 DATA_PLANE_FIELDS = (
     "loops", "executor_threads", "inline_budget_us", "offload_bytes", "max_body_bytes", "inflight_bytes",
     "max_connections", "max_streams", "header_timeout_ms", "idle_timeout_ms", "request_timeout_ms", "event_capacity",
+    "grpc_tensor_content",
 )  # fmt: skip
 """The settings that cross to the data plane; all others are Python's own business."""
 

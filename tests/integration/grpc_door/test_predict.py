@@ -1,12 +1,14 @@
 """TensorFlow Serving's own message classes and stubs as the client."""
 
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
-from tests.support.models import FLOWERS, LABELS
+import turnout
+from tests.support.models import FLOWERS, LABELS, add_version, wait_settled
 from tests.support.serving_stubs import serving_stubs
 
 STUBS = serving_stubs()
@@ -65,6 +67,21 @@ def test_answers_by_version_and_with_the_outputs_asked_for(predict: Any) -> None
     response = predict(message, timeout=10)
     assert list(response.outputs) == ["label"]
     assert response.model_spec.version.value == 1
+
+
+def test_numbers_come_as_tensor_content_where_that_is_set(tmp_path: Path) -> None:
+    add_version(tmp_path / "models", "iris", 1)
+    settings = {"cache_dir": str(tmp_path / "cache"), "settle_ms": 0, "loops": 1, "grpc_tensor_content": True}
+    with turnout.Server(tmp_path / "models", settings=settings) as server:
+        wait_settled(server)
+        assert server.grpc_address is not None
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            predict = STUBS.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+            label = predict(request(x=flowers()), timeout=10).outputs["label"]
+        assert np.frombuffer(label.tensor_content, "<i8").tolist() == LABELS
+        assert not label.int64_val
+        with turnout.Client(server.grpc_url) as client:
+            assert client.predict("iris", FLOWERS)["label"].tolist() == LABELS
 
 
 def test_tensor_content_and_typed_values_are_the_same(predict: Any) -> None:

@@ -12,7 +12,7 @@ use turnout_core::{Door, Error, RequestContext, Result, Signature, Tensor};
 use super::body::{Message, PREFIX_BYTES};
 use super::call::{Reply, refused, with_prefix};
 use super::status::Status;
-use super::wire::{Answer, PredictRequestView, encode_predict_response};
+use super::wire::{Answer, Carrier, PredictRequestView, encode_predict_response};
 use super::{inputs, target};
 use crate::execute::Executed;
 use crate::metrics::Stages;
@@ -241,11 +241,16 @@ async fn reply(
     } = executed;
     let output_bytes = size_bytes(&outputs);
     permit.grow(output_bytes.saturating_sub(held_bytes))?;
+    let carrier = if service.settings().grpc_tensor_content {
+        Carrier::Content
+    } else {
+        Carrier::Typed
+    };
     let frame = if output_bytes <= service.settings().offload_bytes {
-        encode(target, wanted, &outputs)
+        encode(target, wanted, &outputs, carrier)
     } else {
         let (target, wanted) = (target.clone(), wanted.clone());
-        let job = move || encode(&target, &wanted, &outputs);
+        let job = move || encode(&target, &wanted, &outputs, carrier);
         Box::pin(service.offload(usize::MAX, job)).await?
     };
     Ok(Reply {
@@ -254,7 +259,12 @@ async fn reply(
     })
 }
 
-fn encode(target: &Target, wanted: &Outputs, outputs: &[Tensor]) -> Result<Bytes, Status> {
+fn encode(
+    target: &Target,
+    wanted: &Outputs,
+    outputs: &[Tensor],
+    carrier: Carrier,
+) -> Result<Bytes, Status> {
     let signature = target.signature();
     let named = wanted.iter().map(|index| {
         let output = outputs.get(*index)?;
@@ -275,6 +285,7 @@ fn encode(target: &Target, wanted: &Outputs, outputs: &[Tensor]) -> Result<Bytes
         version: target.servable.version,
         signature: &signature.name,
         outputs: &named,
+        carrier,
     };
     with_prefix(encode_predict_response(&answer, PREFIX_BYTES))
 }

@@ -28,4 +28,4 @@ pub use predict_request::{
 };
 pub use predict_response::{Answer, decode_predict_response, encode_predict_response};
 pub(crate) use tensor_view::{Limit, TensorView};
-pub use tensor_writer::{TensorContent, TensorParts};
+pub use tensor_writer::{Carrier, TensorContent, TensorParts};

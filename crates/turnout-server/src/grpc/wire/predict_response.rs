@@ -10,7 +10,7 @@ use super::predict_request::{
     NamedTensors, entry_len, keep_last_of_each_name, push, put_entry_head, tensor_entry, to_tensors,
 };
 use super::reader::{Reader, Value};
-use super::tensor_writer::TypedTensor;
+use super::tensor_writer::{AnswerTensor, Carrier};
 use super::writer::{bytes_len, put_bytes_head};
 
 /// What a response says.
@@ -20,10 +20,10 @@ pub struct Answer<'a> {
     pub version: u64,
     pub signature: &'a str,
     pub outputs: &'a [(&'a str, &'a Tensor)],
+    pub carrier: Carrier,
 }
 
-/// Serializes a response behind `head_bytes` zero bytes, which the caller fills in. Values go into typed fields, which
-/// clients of TensorFlow Serving read directly.
+/// Serializes a response behind `head_bytes` zero bytes, which the caller fills in.
 pub fn encode_predict_response(answer: &Answer<'_>, head_bytes: usize) -> Vec<u8> {
     let spec = ModelSpecView {
         name: answer.model,
@@ -33,9 +33,9 @@ pub fn encode_predict_response(answer: &Answer<'_>, head_bytes: usize) -> Vec<u8
     let outputs = answer
         .outputs
         .iter()
-        .map(|(name, tensor)| (*name, TypedTensor::new(tensor)));
+        .map(|(name, tensor)| (*name, AnswerTensor::new(tensor, answer.carrier)));
     let outputs: smallvec::SmallVec<[_; 4]> = outputs.collect();
-    let entry_bytes = |(name, tensor): &(&str, TypedTensor<'_>)| {
+    let entry_bytes = |(name, tensor): &(&str, AnswerTensor<'_>)| {
         bytes_len(predict::OUTPUTS, entry_len(name, tensor.encoded_len()))
     };
     let total = outputs.iter().map(entry_bytes).sum::<usize>()

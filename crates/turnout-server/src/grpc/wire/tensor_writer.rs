@@ -59,30 +59,51 @@ macro_rules! by_encoding {
     };
 }
 
-/// A tensor to be written with typed fields, and its lengths.
-pub(super) struct TypedTensor<'a> {
+/// Which fields of a `TensorProto` carry an answer's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// `float_val`, `int_val` and so on, which clients read directly.
+    Typed,
+    /// `tensor_content`, which is shorter for integers and as fast to read as to write. Strings stay in `string_val`: not
+    /// every client reads them from elsewhere.
+    Content,
+}
+
+/// A tensor to be written, and its lengths.
+pub(super) struct AnswerTensor<'a> {
     tensor: &'a Tensor,
+    /// The field of all values together; None for strings, which have one each.
+    field: Option<u32>,
     shape_bytes: usize,
     /// Of the packed values, or of all the string fields.
     values_bytes: usize,
     total_bytes: usize,
 }
 
-impl<'a> TypedTensor<'a> {
-    pub(super) fn new(tensor: &'a Tensor) -> Self {
-        let values_bytes = by_encoding!(tensor.values(),
-            values => values.iter().map(|value| varint_len(value.varint())).sum(),
-            bytes => bytes.len(),
-            texts => texts.iter().map(|text| bytes_len(STRING_VAL, text.len())).sum());
+impl<'a> AnswerTensor<'a> {
+    pub(super) fn new(tensor: &'a Tensor, carrier: Carrier) -> Self {
+        let field = match (tensor.dtype(), carrier) {
+            (DType::String, _) => None,
+            (_, Carrier::Content) => Some(TENSOR_CONTENT),
+            (dtype, Carrier::Typed) => Some(values_field(dtype)),
+        };
+        let values_bytes = match content(tensor, field) {
+            Some(bytes) => bytes.len(),
+            None => by_encoding!(tensor.values(),
+                values => values.iter().map(|value| varint_len(value.varint())).sum(),
+                bytes => bytes.len(),
+                texts => texts.iter().map(|text| bytes_len(STRING_VAL, text.len())).sum()),
+        };
         let shape_bytes = shape_len(tensor.shape());
-        let values_field_bytes = match tensor.dtype() {
-            DType::String => values_bytes,
-            _ if values_bytes == 0 => 0,
-            dtype => bytes_len(values_field(dtype), values_bytes),
+        let values_field_bytes = match field {
+            None => values_bytes,
+            Some(_) if values_bytes == 0 => 0,
+            Some(field) => bytes_len(field, values_bytes),
         };
         let total_bytes = head_len(tensor.dtype(), shape_bytes) + values_field_bytes;
         Self {
             tensor,
+            field,
             shape_bytes,
             values_bytes,
             total_bytes,
@@ -94,16 +115,28 @@ impl<'a> TypedTensor<'a> {
     }
 
     pub(super) fn put(&self, out: &mut Vec<u8>) {
-        let dtype = self.tensor.dtype();
-        put_head(out, dtype, self.tensor.shape(), self.shape_bytes);
-        if dtype != DType::String && self.values_bytes > 0 {
-            put_bytes_head(out, values_field(dtype), self.values_bytes);
+        let shape = self.tensor.shape();
+        put_head(out, self.tensor.dtype(), shape, self.shape_bytes);
+        if let Some(field) = self.field.filter(|_| self.values_bytes > 0) {
+            put_bytes_head(out, field, self.values_bytes);
+        }
+        if let Some(bytes) = content(self.tensor, self.field) {
+            out.extend_from_slice(bytes);
+            return;
         }
         by_encoding!(self.tensor.values(),
             values => for value in values { put_varint(out, value.varint()); },
             bytes => out.extend_from_slice(bytes),
             texts => for text in texts { put_bytes(out, STRING_VAL, text); });
     }
+}
+
+/// The elements as they lie in memory, if that is how the field has them.
+fn content(tensor: &Tensor, field: Option<u32>) -> Option<&[u8]> {
+    tensor
+        .values()
+        .as_bytes()
+        .filter(|_| field == Some(TENSOR_CONTENT))
 }
 
 /// A tensor of a client, borrowed from wherever it is.

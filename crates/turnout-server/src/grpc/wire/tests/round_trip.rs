@@ -8,8 +8,8 @@ use turnout_core::{DType, Shape, Tensor, Values};
 use super::reference::{self, Entry, PredictRequest, PredictResponse, TensorProto, same};
 use crate::grpc::wire::writer::{WireType, put_bytes, put_key, put_varint_field};
 use crate::grpc::wire::{
-    Answer, Limit, PredictRequestView, TensorContent, TensorParts, TensorView, VersionField,
-    decode_predict_response, encode_predict_request, encode_predict_response,
+    Answer, Carrier, Limit, PredictRequestView, TensorContent, TensorParts, TensorView,
+    VersionField, decode_predict_response, encode_predict_request, encode_predict_response,
 };
 
 const LIMIT_BYTES: usize = 1 << 24;
@@ -120,16 +120,18 @@ proptest! {
     }
 
     #[test]
-    fn responses_reach_both_readers(outputs in prop::collection::btree_map("[a-z]{0,3}", tensors(), 0..4), version in any::<u64>()) {
+    fn responses_reach_both_readers(outputs in prop::collection::btree_map("[a-z]{0,3}", tensors(), 0..4), version in any::<u64>(), content in any::<bool>()) {
+        let carrier = if content { Carrier::Content } else { Carrier::Typed };
         let named: Vec<(&str, &Tensor)> = outputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
-        let answer = Answer { model: "model", version, signature: "serving_default", outputs: &named };
+        let answer = Answer { model: "model", version, signature: "serving_default", outputs: &named, carrier };
         let framed = encode_predict_response(&answer, 5);
         prop_assert_eq!(framed.capacity(), framed.len(), "sized exactly");
         let message = Bytes::from(framed).slice(5..);
         let proto = PredictResponse::decode(message.clone()).expect("valid");
         prop_assert_eq!(reference::map(&proto.outputs).len(), outputs.len());
         for (name, proto) in &reference::map(&proto.outputs) {
-            prop_assert!(proto.tensor_content.is_empty());
+            let is_content = content && proto.dtype != 7 && !outputs[name].values().is_empty();
+            prop_assert_eq!(!proto.tensor_content.is_empty(), is_content);
             prop_assert!(same(&reference::tensor(proto).expect("valid"), &outputs[name]));
         }
         let (got_version, got) = decode_predict_response(&message, LIMIT_BYTES).expect("valid");
