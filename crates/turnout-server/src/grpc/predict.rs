@@ -40,7 +40,7 @@ struct Prepared {
 }
 
 /// The outputs that the client wants, by their index in the signature.
-type Outputs = SmallVec<[usize; 4]>;
+pub(crate) type Outputs = SmallVec<[usize; 4]>;
 
 /// A request that will not be executed, and its servable where that is known.
 struct Refused {
@@ -172,7 +172,11 @@ fn prepare(
     }
 }
 
-fn decode(
+/// The inputs of a call, and which of its outputs are wanted.
+///
+/// # Errors
+/// What `inputs::arrange` refuses, and an unknown alias or one given twice.
+pub(crate) fn decode(
     signature: &Signature,
     view: &PredictRequestView<'_>,
     message: &Bytes,
