@@ -43,6 +43,7 @@ class ServingStubs:
     """The generated modules; they carry no types."""
 
     predict_pb2: Any
+    prediction_log_pb2: Any
     get_model_metadata_pb2: Any
     get_model_status_pb2: Any
     model_pb2: Any

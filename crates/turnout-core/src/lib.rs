@@ -15,6 +15,7 @@ pub mod scheduler;
 pub mod signature;
 pub mod snapshot;
 pub mod tensor;
+pub mod tfrecord;
 
 pub use context::{Cancellation, Door, Priority, RequestContext, RequestId};
 pub use dtype::DType;

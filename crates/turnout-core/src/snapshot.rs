@@ -53,6 +53,8 @@ pub struct ServableSpec {
     pub version: u64,
     pub engine: EngineSpec,
     pub artifact: ArtifactSpec,
+    /// Requests to run before the version is reported as loaded.
+    pub warmup: Option<WarmupSpec>,
     pub signatures: Vec<Signature>,
     pub settings: ServableSettings,
 }
@@ -81,6 +83,14 @@ pub struct FileSpec {
     pub name: String,
     pub size_bytes: u64,
     pub sha256: Option<String>,
+}
+
+/// A file of recorded requests in the artifact's folder, and how often each is run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmupSpec {
+    pub file: FileSpec,
+    pub iterations: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

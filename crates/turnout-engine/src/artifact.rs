@@ -110,20 +110,40 @@ impl Artifact {
     }
 }
 
+/// Reads a file that lies beside the artifact's own, of which `limit_bytes` are allowed.
+///
+/// # Errors
+/// `artifact_invalid` when it is larger, missing, unreadable, or not of the size and hash that `file` gives.
+pub fn read_beside(folder: &Path, file: &FileSpec, limit_bytes: u64) -> Result<Vec<u8>> {
+    check_name(&file.name)?;
+    let path = folder.join(&file.name);
+    if file.size_bytes > limit_bytes {
+        return Err(Error::artifact_invalid(format!(
+            "a file is too large: got {}, expected at most {limit_bytes} bytes: `{}`",
+            file.size_bytes,
+            path.display()
+        )));
+    }
+    read_into_memory(&path, Some(file))
+}
+
 fn read_entry(spec: &ArtifactSpec) -> Result<Vec<u8>> {
-    let (path, expected) = (spec.path.join(&spec.entry), find(spec, &spec.entry));
+    read_into_memory(&spec.path.join(&spec.entry), find(spec, &spec.entry))
+}
+
+fn read_into_memory(path: &Path, expected: Option<&FileSpec>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // A guess: the file may change, and one that cannot be looked at is reported by the reading.
     let guess = path.metadata().map_or(0, |metadata| metadata.len());
     bytes
         .try_reserve_exact(usize::try_from(guess).unwrap_or(usize::MAX))
-        .map_err(|error| too_large(&path, error))?;
+        .map_err(|error| too_large(path, error))?;
     memory::prefer_huge_pages(bytes.spare_capacity_mut());
-    checked::read(&path, expected, |chunk| {
+    checked::read(path, expected, |chunk| {
         // Refused rather than aborted: a file may be larger than memory.
         bytes
             .try_reserve(chunk.len())
-            .map_err(|error| too_large(&path, error))?;
+            .map_err(|error| too_large(path, error))?;
         bytes.extend_from_slice(chunk);
         Ok(())
     })?;

@@ -15,7 +15,7 @@ mod liveness;
 mod metadata;
 mod model_metadata;
 mod model_status;
-mod predict;
+pub(crate) mod predict;
 mod reflection;
 mod response;
 mod status;

@@ -29,6 +29,7 @@ mod testing;
 mod threads;
 mod tls;
 mod turn;
+mod warmup_file;
 
 pub use dataplane::DataPlane;
 pub use tls::TlsFiles;

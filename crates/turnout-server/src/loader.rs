@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use turnout_core::curve::LatencyCurve;
-use turnout_core::event::{Event, Loaded};
+use turnout_core::event::{Event, Loaded, LogLevel};
 use turnout_core::snapshot::{MergeMode, ServableSpec};
 use turnout_core::{Error, Result};
 use turnout_engine::warmup::{self, Limits, Warmup};
 use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
 use crate::execute::panic_text;
-use crate::nursery::Nursery;
 use crate::reaper::Grave;
 use crate::servable::{Facts, Parts, Servable};
 use crate::shared::Shared;
+use crate::warmup_file::WarmupRun;
 
 /// A load under way; cleared `wanted` means that its result is to be dropped.
 pub(crate) struct Load {
@@ -80,18 +80,20 @@ struct Warm {
 }
 
 fn make(shared: &Shared, load: Load) -> Result<Servable> {
-    let spec = load.spec;
+    let (spec, wanted) = (load.spec, load.wanted);
     let (wanted_engine, log) = (spec.engine.clone(), load.log);
     // Opening a library may make threads, once in the process.
     let open = move || turnout_engine::open(&wanted_engine, &log);
     let engine = shared.nursery.run(open).map_err(no_thread)??;
     let source = Loading {
-        nursery: &shared.nursery,
+        shared,
+        wanted: &wanted,
         engine,
         artifact: Arc::new(Artifact::read(&spec.artifact)?),
         spec: &spec,
     };
-    let warm = source.load_and_warm()?;
+    let mut warm = source.load_and_warm()?;
+    source.run_warmup_file(&mut warm)?;
     let names: Vec<String> = warm
         .model
         .signatures()
@@ -120,7 +122,8 @@ pub(crate) fn no_thread(source: io::Error) -> Error {
 
 /// What a model is loaded from, maybe twice.
 struct Loading<'load> {
-    nursery: &'load Nursery,
+    shared: &'load Shared,
+    wanted: &'load AtomicBool,
     engine: Arc<dyn Engine>,
     artifact: Arc<Artifact>,
     spec: &'load ServableSpec,
@@ -147,15 +150,34 @@ impl Loading<'_> {
         }
     }
 
+    /// Runs the requests that lie beside the artifact, on the model as it will serve.
+    fn run_warmup_file(&self, warm: &mut Warm) -> Result<()> {
+        let Some(spec) = &self.spec.warmup else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        let run = WarmupRun {
+            model: &*warm.model,
+            iterations: spec.iterations,
+            limit_bytes: self.shared.settings.max_body_bytes,
+            wanted: self.wanted,
+        };
+        let left_out = run.file(&self.spec.artifact.path, &spec.file)?;
+        if let Some(text) = left_out {
+            let (model, version) = (&self.spec.model, self.spec.version);
+            let line = format!("model `{model}` version {version}: {text}");
+            self.shared.log(LogLevel::Warning, "warmup", line);
+        }
+        warm.warmup_ms += millis(begun, Instant::now());
+        Ok(())
+    }
+
     fn load_once(&self, threads: Threads) -> Result<Warm> {
         let begun = Instant::now();
         let model = self.load(threads)?;
         let loaded = Instant::now();
         let limits = Limits::for_batches_of(self.spec.settings.max_batch_rows);
         let warmup = warmup::measure(&*model, &limits, &Instant::now);
-        let millis = |from: Instant, to: Instant| {
-            u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
-        };
         let (load_ms, warmup_ms) = (millis(begun, loaded), millis(loaded, Instant::now()));
         Ok(Warm {
             model,
@@ -176,8 +198,12 @@ impl Loading<'_> {
         }
         let (engine, artifact) = (Arc::clone(&self.engine), Arc::clone(&self.artifact));
         let load = move || engine.load(&artifact, &options);
-        self.nursery.run(load).map_err(no_thread)?
+        self.shared.nursery.run(load).map_err(no_thread)?
     }
+}
+
+fn millis(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
 }
 
 fn facts(warm: &Warm, merge: MergeMode) -> Facts {

@@ -121,6 +121,8 @@ class ModelSchema(Schema):
     """The versions that the policy `specific` wants."""
     swap: Literal["availability_first", "memory_first"] | None = None
     """Loads the new version before the old one goes, or frees the memory first and answers nothing in between."""
+    warmup_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """How often each request of a version's warm-up file is run before it serves; 0 leaves the file alone."""
 
 
 class ModelTableSchema(ModelSchema):

@@ -1,5 +1,6 @@
 """What a version in a repository is made of: which files, opened by which runtime. Loads nothing."""
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from turnout.errors import ArtifactInvalidError, FlavorUnknownError, TurnoutError
@@ -9,7 +10,7 @@ from turnout.flavors.registry import detect
 from turnout.flavors.savedmodel import find_entry
 from turnout.host.runtimes import find_library
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
-from turnout.repository.layout import MANIFEST_NAME
+from turnout.repository.layout import MANIFEST_NAME, WARMUP_NAME
 from turnout.repository.manifest import Manifest, is_inner_name
 from turnout.repository.scan import FileStat, scan_files
 
@@ -36,14 +37,16 @@ def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
         return _from_manifest(path, manifest)
     if entry_name := find_entry(path):
         files = tuple(ResolvedFile(file.name, file.size_bytes, None) for file in list_files(path))
-        return ResolvedArtifact(_SAVEDMODEL, find_library(_SAVEDMODEL), path, entry_name, files, needs_copy=True)
+        library = find_library(_SAVEDMODEL)
+        return _without_warmup(ResolvedArtifact(_SAVEDMODEL, library, path, entry_name, files, needs_copy=True))
     folder, entry = (path, _find_entry(path)) if path.is_dir() else (path.parent, path)
     found = detect(entry)
     if found.flavor != "onnx":
         raise _refuse(entry, found)
     names = [entry.name, *external_files(entry)]
     files = tuple(ResolvedFile(name, _size_bytes(folder / name, name, entry), None) for name in names)
-    return ResolvedArtifact("onnx", find_library("onnx"), folder, entry.name, files, needs_copy=len(files) > 1)
+    needs_copy, warmup = len(files) > 1, _find_warmup(path)
+    return ResolvedArtifact("onnx", find_library("onnx"), folder, entry.name, files, needs_copy, warmup=warmup)
 
 
 def list_files(folder: Path) -> tuple[FileStat, ...]:
@@ -79,15 +82,31 @@ def _from_manifest(folder: Path, manifest: Manifest) -> ResolvedArtifact:
                 f"a file has another size than its manifest says: expected {file.size_bytes} bytes, got {size_bytes}"
             )
             raise ArtifactInvalidError(f"{message}: `{folder / file.name}`")
-    return ResolvedArtifact(
-        engine=manifest.engine,
-        library=find_library(manifest.engine),
-        path=folder,
-        entry=manifest.entry,
-        files=tuple(ResolvedFile(file.name, file.size_bytes, file.sha256) for file in manifest.files),
-        needs_copy=len(manifest.files) > 1 or manifest.engine == _SAVEDMODEL,
-        signatures=manifest.signatures,
+    artifact = _without_warmup(
+        ResolvedArtifact(
+            engine=manifest.engine,
+            library=find_library(manifest.engine),
+            path=folder,
+            entry=manifest.entry,
+            files=tuple(ResolvedFile(file.name, file.size_bytes, file.sha256) for file in manifest.files),
+            signatures=manifest.signatures,
+        )
     )
+    return replace(artifact, needs_copy=len(artifact.files) > 1 or artifact.engine == _SAVEDMODEL)
+
+
+def _without_warmup(artifact: ResolvedArtifact) -> ResolvedArtifact:
+    """Sets the warm-up file apart: no engine opens it."""
+    warmup = next((file for file in artifact.files if file.name == WARMUP_NAME), None)
+    files = tuple(file for file in artifact.files if file is not warmup)
+    return replace(artifact, files=files, warmup=warmup)
+
+
+def _find_warmup(folder: Path) -> ResolvedFile | None:
+    """Returns the warm-up file of a version without a manifest; a model that is a single file has none."""
+    if not folder.is_dir() or not (folder / WARMUP_NAME).is_file():
+        return None
+    return ResolvedFile(WARMUP_NAME, _size_bytes(folder / WARMUP_NAME, WARMUP_NAME, folder), None)
 
 
 def _find_entry(folder: Path) -> Path:

@@ -36,6 +36,7 @@ class ResolvedArtifact:
         files: all files of the version.
         needs_copy: whether the files are copied to a private folder first, because the runtime opens several of them.
         signatures: what it answers to, the default first; empty leaves it to the engine.
+        warmup: the file of recorded requests that are run before it serves; not among `files`.
     """
 
     engine: str
@@ -45,6 +46,7 @@ class ResolvedArtifact:
     files: tuple[ResolvedFile, ...]
     needs_copy: bool = False
     signatures: tuple[Signature, ...] = ()
+    warmup: ResolvedFile | None = None
 
 
 Resolve: TypeAlias = Callable[[Path, Manifest | None], ResolvedArtifact]

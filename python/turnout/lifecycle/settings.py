@@ -30,6 +30,8 @@ class ModelSettings:
         max_batch_rows: rows that are executed together at most.
         max_queue: requests that wait at most.
         intra_op_threads: threads of one execution; 0 lets the warm-up decide.
+        warmup_iterations: how often each request of a version's warm-up file is run before it serves; 0 leaves the
+            file alone.
         load_timeout_ms: what loading and warming up may take. A load that takes longer is given up, and what it was
             about is not tried again until its files change: the runtime cannot be interrupted, and keeps its memory.
     """
@@ -44,11 +46,14 @@ class ModelSettings:
     max_batch_rows: int = 1024
     max_queue: int = 1024
     intra_op_threads: int = 0
+    warmup_iterations: int = 1
     load_timeout_ms: int = 600_000
 
     def of_servable(self) -> "ServableSettings":
         """Returns what a version is loaded with; a change of it loads the version anew."""
-        return ServableSettings(self.merge, self.max_batch_rows, self.max_queue, self.intra_op_threads)
+        return ServableSettings(
+            self.merge, self.max_batch_rows, self.max_queue, self.intra_op_threads, self.warmup_iterations
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class ServableSettings:
     max_batch_rows: int
     max_queue: int
     intra_op_threads: int
+    warmup_iterations: int
 
 
 SettingsFor: TypeAlias = Callable[[str, Path | None], ModelSettings]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from turnout.lifecycle.artifact import ResolvedArtifact
+from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
 from turnout.lifecycle.readiness import Readiness
 from turnout.lifecycle.records import Fault, ModelRecord, Servable, VersionRecord
 from turnout.lifecycle.settings import ServableSettings
@@ -61,8 +61,9 @@ def servable_json(
             "path": str(artifact.path),
             "entry": artifact.entry,
             "private_copy": str(copies / str(number)) if artifact.needs_copy else None,
-            "files": [{"name": f.name, "size_bytes": f.size_bytes, "sha256": f.sha256} for f in artifact.files],
+            "files": [_file(file) for file in artifact.files],
         },
+        "warmup": _warmup(artifact, settings),
         "signatures": [signature.to_json() for signature in artifact.signatures],
         "settings": {
             "merge": settings.merge,
@@ -71,6 +72,16 @@ def servable_json(
             "intra_op_threads": settings.intra_op_threads,
         },
     }
+
+
+def _warmup(artifact: ResolvedArtifact, settings: ServableSettings) -> JsonValue:
+    if artifact.warmup is None or settings.warmup_iterations == 0:
+        return None
+    return {"file": _file(artifact.warmup), "iterations": settings.warmup_iterations}
+
+
+def _file(file: ResolvedFile) -> JsonValue:
+    return {"name": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256}
 
 
 def _model(model: ModelRecord) -> JsonValue:

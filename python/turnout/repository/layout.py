@@ -14,6 +14,9 @@ MANIFEST_NAME = "turnout.json"
 SETTINGS_NAME = "model.toml"
 """The settings that a model carries; optional."""
 
+WARMUP_NAME = "assets.extra/tf_serving_warmup_requests"
+"""Recorded requests that a version answers before it serves, where TensorFlow Serving has them; optional."""
+
 PRIVATE_FOLDER = ".turnout"
 """Turnout's own folder inside a model's folder: the pin, and versions that are being staged."""
 

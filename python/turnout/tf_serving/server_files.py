@@ -12,7 +12,11 @@ _SESSION_REMARKS: dict[str, tuple[Kind, str]] = {
         "the warm-up of a version decides; `intra_op_threads` in a model's table overrides it",
     ),
     "session_config.inter_op_parallelism_threads": ("ignored", "the runtime of a version decides"),
-    "enable_model_warmup": ("changed", "every version is warmed up before it serves"),
+    "enable_model_warmup": (
+        "changed",
+        "warm-up files are run unless `warmup_iterations = 0` in a model's table; every version is warmed up besides",
+    ),
+    "model_warmup_options.num_request_iterations": ("changed", "it is `warmup_iterations` in a model's table"),
 }
 
 

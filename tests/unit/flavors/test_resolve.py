@@ -11,6 +11,8 @@ import pytest
 from turnout.errors import ArtifactInvalidError, FlavorUnknownError, RuntimeMissingError
 from turnout.flavors.onnx_wire import read_summary
 from turnout.flavors.resolve import resolve_artifact
+from turnout.lifecycle.artifact import ResolvedFile
+from turnout.repository.layout import WARMUP_NAME
 from turnout.repository.manifest import Manifest, ManifestFile
 
 IRIS = Path(__file__).parents[3] / "python" / "turnout" / "demo" / "iris.onnx"
@@ -49,6 +51,25 @@ def test_a_file_is_a_version(tmp_path: Path):
     ]
     assert not artifact.needs_copy
     assert artifact.library.name.startswith("libonnxruntime.so")
+
+
+def test_a_warm_up_file_is_no_file_of_the_engine(tmp_path: Path):
+    shutil.copy(IRIS, tmp_path / "model.onnx")
+    assert resolve_artifact(tmp_path, None).warmup is None
+    (tmp_path / WARMUP_NAME).parent.mkdir()
+    (tmp_path / WARMUP_NAME).write_bytes(b"records")
+    bare = resolve_artifact(tmp_path, None)
+    assert bare.warmup == ResolvedFile(WARMUP_NAME, 7, None)
+    assert [file.name for file in bare.files] == ["model.onnx"]
+    # A single file is a model of its own, whatever lies beside it.
+    assert resolve_artifact(tmp_path / "model.onnx", None).warmup is None
+    sizes = {"model.onnx": IRIS.stat().st_size, WARMUP_NAME: 7}
+    files = tuple(ManifestFile(name, size, "0" * 64) for name, size in sizes.items())
+    listed = resolve_artifact(tmp_path, Manifest("onnx", "onnx", "model.onnx", files))
+    assert listed.warmup == ResolvedFile(WARMUP_NAME, 7, "0" * 64)
+    assert ([file.name for file in listed.files], listed.needs_copy) == (["model.onnx"], False)
+    unlisted = resolve_artifact(tmp_path, Manifest("onnx", "onnx", "model.onnx", files[:1]))
+    assert unlisted.warmup is None
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "anything.onnx"])

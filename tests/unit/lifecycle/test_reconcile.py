@@ -42,6 +42,7 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
             "private_copy": None,
             "files": [{"name": "model.onnx", "size_bytes": 3, "sha256": None}],
         },
+        "warmup": None,
         "signatures": [],
         "settings": {
             "merge": "never",

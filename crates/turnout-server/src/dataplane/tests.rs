@@ -19,6 +19,7 @@ fn spec(id: u64) -> ServableSpec {
             private_copy: None,
             files: Vec::new(),
         },
+        warmup: None,
         signatures: Vec::new(),
         settings: ServableSettings {
             merge: MergeMode::Auto,

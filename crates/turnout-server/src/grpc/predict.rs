@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use turnout_core::admission::BytePermit;
 use turnout_core::route::VersionChoice;
 use turnout_core::{Door, Error, RequestContext, Result, Signature, Tensor};
+use turnout_engine::Model;
 
 use super::body::{Message, PREFIX_BYTES};
 use super::call::{Reply, refused, with_prefix};
@@ -40,7 +41,7 @@ struct Prepared {
 }
 
 /// The outputs that the client wants, by their index in the signature.
-type Outputs = SmallVec<[usize; 4]>;
+pub(crate) type Outputs = SmallVec<[usize; 4]>;
 
 /// A request that will not be executed, and its servable where that is known.
 struct Refused {
@@ -158,7 +159,8 @@ fn prepare(
         servable,
         signature,
     };
-    let decoded = decode(&target, &view, message, limit_bytes);
+    let model = target.servable.engine_model();
+    let decoded = decode(model, target.signature, &view, message, limit_bytes);
     match decoded {
         Ok((inputs, outputs)) => Ok(Prepared {
             target,
@@ -172,15 +174,19 @@ fn prepare(
     }
 }
 
-fn decode(
-    target: &Target,
+/// The inputs of a call of a signature, and which of its outputs are wanted.
+///
+/// # Errors
+/// What `inputs::arrange` refuses, and an unknown alias or one given twice.
+pub(crate) fn decode(
+    model: &dyn Model,
+    index: usize,
     view: &PredictRequestView<'_>,
     message: &Bytes,
     limit_bytes: usize,
 ) -> Result<(Vec<Tensor>, Outputs)> {
-    let signature = target.signature();
-    let model = target.servable.engine_model();
-    let default = |input| model.default_input(target.signature, input);
+    let signature = &model.signatures()[index];
+    let default = |input| model.default_input(index, input);
     let inputs = inputs::arrange(
         &signature.inputs,
         &view.inputs,

@@ -10,6 +10,7 @@ pub(crate) mod messages;
 mod model_spec;
 mod predict_request;
 mod predict_response;
+mod prediction_log;
 pub(crate) mod reader;
 mod tensor_values;
 mod tensor_view;
@@ -27,5 +28,6 @@ pub use predict_request::{
     PredictRequest, RequestedVersion, decode_predict_request, encode_predict_request,
 };
 pub use predict_response::{Answer, decode_predict_response, encode_predict_response};
+pub(crate) use prediction_log::{LogKind, PredictionLogView};
 pub(crate) use tensor_view::{Limit, TensorView};
 pub use tensor_writer::{Carrier, TensorContent, TensorParts};
