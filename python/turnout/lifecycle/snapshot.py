@@ -68,9 +68,20 @@ def servable_json(
             "merge": settings.merge,
             "max_batch_rows": settings.max_batch_rows,
             "max_queue": settings.max_queue,
-            "intra_op_threads": settings.intra_op_threads,
+            "intra_op_threads": _intra_op_threads(artifact, settings),
+            "savedmodel": {
+                "tags": list(settings.savedmodel.tags),
+                "inter_op_threads": settings.savedmodel.session.inter_op_threads,
+                "session_config": list(settings.savedmodel.session.config),
+            },
         },
     }
+
+
+def _intra_op_threads(artifact: ResolvedArtifact, settings: ServableSettings) -> int:
+    """Only TensorFlow's sessions are set up by a `ConfigProto`; there it was seen to that one of the two says it."""
+    said = settings.savedmodel.session.intra_op_threads if artifact.engine == "savedmodel" else 0
+    return said or settings.intra_op_threads
 
 
 def _model(model: ModelRecord) -> JsonValue:
