@@ -74,8 +74,8 @@ class DataPlane:
 def bound_memory_retention() -> None:
     """Bounds what the C library keeps of freed memory, for the whole process: for one that is a server's own."""
 
-def inspect_artifact(engine_json: str, artifact_json: str) -> str:
-    """Loads an artifact and returns its description (JSON: signatures, memory), then drops it."""
+def inspect_artifact(engine_json: str, artifact_json: str, settings_json: str) -> str:
+    """Loads an artifact with a servable's settings, returns its description (JSON: signatures, memory) and drops it."""
 
 def probe_engine(engine_json: str) -> str:
     """Opens a runtime's library and returns its version (JSON)."""

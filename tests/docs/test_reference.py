@@ -10,6 +10,7 @@ from scripts.reference.python_names import ORDER
 from turnout import _dataplane, errors
 from turnout.cli.app import app
 from turnout.config.schema import ModelTableSchema, ServerSchema
+from turnout.text_proto.schema import AnyOf, MapOf, Message
 from turnout.tf_serving.messages import (
     BATCHING_PARAMETERS,
     MODEL_SERVER_CONFIG,
@@ -17,7 +18,6 @@ from turnout.tf_serving.messages import (
     PLATFORM_CONFIG_MAP,
     SSL_CONFIG,
 )
-from turnout.tf_serving.schema import AnyOf, MapOf, Message
 
 UNITS = ("seconds", "bytes", "rows", "requests", "total", "info", "flight", "open", "ready", "state")
 
@@ -86,7 +86,7 @@ def test_the_guide_says_what_becomes_of_every_field_of_tf_serving_s_files():
 
 
 def leaf_fields(message: Message) -> set[str]:
-    """The fields below a message that hold no other message; those of the logger's are told as one."""
+    """The fields below a message that hold no other message; those of the logger and of the session are told as one."""
     found: set[str] = set()
     for field in message.fields:
         inner: tuple[Message, ...] = ()
@@ -94,7 +94,7 @@ def leaf_fields(message: Message) -> set[str]:
             inner = tuple(field.type.messages.values())
         elif isinstance(field.type, MapOf):
             inner = tuple(each.type for each in field.type.entry.fields if isinstance(each.type, Message))
-        elif isinstance(field.type, Message) and field.name not in {"logging_config", "gpu_options"}:
+        elif isinstance(field.type, Message) and field.name not in {"logging_config", "session_config"}:
             inner = (field.type,)
         below = {name for each in inner for name in leaf_fields(each)} - {"value"}
         found |= below or {field.name}

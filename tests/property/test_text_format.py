@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.support.text_messages import FILES, printable
 from tests.support.text_protos import class_of, plain_proto, plain_record
 from turnout.errors import ConfigError
-from turnout.tf_serving.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message
-from turnout.tf_serving.text_format import parse_message
+from turnout.text_proto.reader import parse_message
+from turnout.text_proto.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message
+from turnout.text_proto.wire import serialize
 
 
 @given(printable(), st.tuples(*[st.booleans()] * 5))
@@ -29,6 +30,26 @@ def test_what_protobuf_prints_is_read(case: tuple[Message, Any], style: tuple[bo
         descriptor_pool=pool,
     )
     assert plain_record(parse_message(text, message, "f")) == plain_proto(proto)
+
+
+@given(printable())
+def test_what_is_read_is_written_as_protobuf_writes_it(case: tuple[Message, Any]) -> None:
+    message, proto = case
+    assume(not holds_any(message))
+    text = text_format.MessageToString(proto)
+    again: Any = type(proto)()
+    again.ParseFromString(serialize(parse_message(text, message, "f")))
+    assert plain_proto(again) == plain_proto(proto)
+
+
+def holds_any(message: Message) -> bool:
+    """Whether a field holds an `Any`, whose bytes nobody needs."""
+    inner = [
+        field.type.entry if isinstance(field.type, MapOf) else field.type
+        for field in message.fields
+        if field.refusal is None
+    ]
+    return any(isinstance(kind, AnyOf) or (isinstance(kind, Message) and holds_any(kind)) for kind in inner)
 
 
 @given(printable(), st.randoms(use_true_random=False))

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.support.text_protos import class_of, made_class, published_class
+from turnout.text_proto.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message
 from turnout.tf_serving import messages
-from turnout.tf_serving.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message
 
 FILES = {
     message.name: message
@@ -16,6 +16,7 @@ FILES = {
         messages.MONITORING_CONFIG,
         messages.SSL_CONFIG,
         messages.PLATFORM_CONFIG_MAP,
+        messages.CONFIG_PROTO,
     )
 }
 SCALARS: dict[str, st.SearchStrategy[Any]] = {

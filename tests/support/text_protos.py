@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 
 from tests.support.serving_stubs import serving_stubs
-from turnout.tf_serving.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message, Record, Value
+from turnout.text_proto.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message, Record, Value
 
 PACKAGE = "tensorflow.serving"
 _TYPES = {"double": 1, "int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "uint32": 13}
@@ -74,9 +74,10 @@ def _set_type(file: Any, made: Any, added: Any, field: Field) -> None:
         _add(file, kind)
         added.type, added.type_name = _MESSAGE, f".{file.package}.{kind.name}"
     elif isinstance(kind, EnumType):
-        enum = made.enum_type.add(name=kind.name)
-        for name, number in kind.numbers.items():
-            enum.value.add(name=name, number=number)
+        if all(each.name != kind.name for each in made.enum_type):
+            enum = made.enum_type.add(name=kind.name)
+            for name, number in kind.numbers.items():
+                enum.value.add(name=name, number=number)
         added.type, added.type_name = _ENUM, f".{file.package}.{made.name}.{kind.name}"
     else:
         added.type = _TYPES[kind]

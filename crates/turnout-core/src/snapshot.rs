@@ -101,6 +101,19 @@ pub struct ServableSettings {
     pub max_queue: usize,
     /// 0 lets the warm-up decide.
     pub intra_op_threads: usize,
+    pub savedmodel: SavedModelSettings,
+}
+
+/// What the engine `savedmodel` is told; others take no notice.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedModelSettings {
+    /// The graph is the one that has exactly these tags.
+    pub tags: Vec<String>,
+    /// None lets the warm-up decide, 0 is `TensorFlow`'s pool for all models, less than 0 the calling thread.
+    pub inter_op_threads: Option<i32>,
+    /// Serialized fields of a `ConfigProto`, which win over those that the engine sets.
+    pub session_config: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

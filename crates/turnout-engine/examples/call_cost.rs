@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use turnout_core::snapshot::{ArtifactSpec, EngineSpec, FileSpec};
+use turnout_core::snapshot::{ArtifactSpec, EngineSpec, FileSpec, SavedModelSettings};
 use turnout_core::{Error, Result};
 use turnout_engine::warmup::generate;
 use turnout_engine::{Artifact, LoadOptions, LogSink, Model, Threads};
@@ -70,6 +70,11 @@ fn load(library: &Path, model: &Path) -> Result<Box<dyn Model>> {
         &LoadOptions {
             threads: Threads::Caller,
             signatures: Vec::new(),
+            savedmodel: SavedModelSettings {
+                tags: vec!["serve".to_owned()],
+                inter_op_threads: None,
+                session_config: Vec::new(),
+            },
         },
     )
 }

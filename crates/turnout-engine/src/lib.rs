@@ -4,6 +4,7 @@ pub mod artifact;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod handle;
+mod log;
 pub mod memory;
 pub mod onnx;
 pub mod priority;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use turnout_core::event::LogLevel;
-use turnout_core::snapshot::EngineSpec;
+use turnout_core::snapshot::{EngineSpec, SavedModelSettings};
 use turnout_core::{Error, Result, Signature, Tensor};
 
 pub use artifact::Artifact;
@@ -45,6 +46,7 @@ pub struct LoadOptions {
     pub threads: Threads,
     /// Signatures of the manifest; empty takes what the artifact says of itself.
     pub signatures: Vec<Signature>,
+    pub savedmodel: SavedModelSettings,
 }
 
 /// Where operators run that can use more than one core.
@@ -74,6 +76,12 @@ pub trait Model: Send + Sync {
     /// What an input is where a request leaves it out, by its index in the signature. None where it has to be there.
     fn default_input(&self, _signature: usize, _input: usize) -> Option<&Tensor> {
         None
+    }
+
+    /// Whether the model is compiled anew for each shape of its inputs: then it is warmed up at one row alone, and never
+    /// merged, which would make a shape of almost every batch.
+    fn compiles_shapes(&self) -> bool {
+        false
     }
 
     /// Executes one call.

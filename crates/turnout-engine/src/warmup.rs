@@ -67,6 +67,7 @@ pub fn measure(model: &dyn Model, limits: &Limits, now: &dyn Fn() -> Instant) ->
     let row_us = measure_curve(model, limits, now);
     let shown = first_calls
         .and_then(|()| refuse_state(model))
+        .and_then(|()| refuse_shapes(model))
         .and_then(|()| merge::show(model, &row_us, limits, now));
     let mergeable = shown.is_ok();
     Warmup {
@@ -111,6 +112,13 @@ fn refuse_state(model: &dyn Model) -> Result<(), String> {
     })
 }
 
+fn refuse_shapes(model: &dyn Model) -> Result<(), String> {
+    if model.compiles_shapes() {
+        return Err("the model is compiled anew for each number of rows".to_owned());
+    }
+    Ok(())
+}
+
 /// Where the operators of a model run, from what [`measure`] found with [`Threads::Caller`].
 ///
 /// Short rows gain nothing from a second core and lose the hand-over; a model that could not be measured keeps to its
@@ -145,7 +153,10 @@ fn measure_curve(
         curve.push((generate::rows_of(signature, rows), micros));
         let next = now().saturating_duration_since(size_start) * 2;
         let spent = now().saturating_duration_since(start);
-        if !generate::takes_rows(signature) || spent + next > limits.curve {
+        if model.compiles_shapes()
+            || !generate::takes_rows(signature)
+            || spent + next > limits.curve
+        {
             break;
         }
         rows *= 2;

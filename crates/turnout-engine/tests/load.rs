@@ -127,7 +127,7 @@ fn every_kind_of_thread_gives_the_same_answer() {
                 &artifact,
                 &LoadOptions {
                     threads,
-                    signatures: vec![],
+                    ..options()
                 },
             )
             .expect("loads");

@@ -162,6 +162,8 @@ fn what_cannot_be_loaded_says_why() {
             .starts_with("Could not find meta graph def matching supplied tags: { serve }"),
         "{error}"
     );
+    let hint = "`savedmodel_tags` of the model says which graph to take; there are: [\"train\"]";
+    assert_eq!(error.hint(), Some(hint));
     let scratch = Scratch::new();
     std::fs::write(scratch.path().join("saved_model.pb"), b"no model").expect("writes");
     let copy = scratch.path().join("copy");
@@ -412,4 +414,132 @@ fn one_process_opens_one_tensorflow() {
             .starts_with("one process opens one TensorFlow: got `"),
         "{error}"
     );
+}
+
+fn with_settings(inter_op_threads: Option<i32>, session_config: &[u8]) -> LoadOptions {
+    let mut given = options();
+    given.savedmodel.inter_op_threads = inter_op_threads;
+    given.savedmodel.session_config = session_config.to_vec();
+    given
+}
+
+#[test]
+fn tags_choose_the_graph() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    check_cases(tensorflow, "tagged");
+    let (spec, _scratch) = tensorflow.spec("tagged");
+    let artifact = Artifact::read(&spec).expect("reads");
+    let load = |tags: &[&str]| {
+        let mut given = options();
+        given.savedmodel.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        tensorflow.engine.load(&artifact, &given)
+    };
+    for (tags, want) in [
+        (&["serve"][..], [3.0, 6.0]),
+        (&["twice", "serve"], [6.0, 12.0]),
+        (&[], [1.0, 2.0]),
+    ] {
+        let model = load(tags).expect("loads");
+        let answer = model.run(0, vec![floats(&[2], &[1.0, 2.0])]).expect("runs");
+        assert_eq!(answer, [floats(&[2], &want)], "{tags:?}");
+    }
+    let error = load(&["twice"]).err().expect("refused");
+    assert_eq!(error.code(), ErrorCode::LoadFailed);
+    let listed = r#"["serve"], ["serve", "twice"], []"#;
+    assert!(error.hint().expect("a hint").ends_with(listed), "{error}");
+}
+
+/// The largest distance between what a model answers to its one case and what TensorFlow's own session answers.
+fn distance(tensorflow: &TensorFlow, given: &LoadOptions) -> f32 {
+    let (spec, _scratch) = tensorflow.spec("layers");
+    let artifact = Artifact::read(&spec).expect("reads");
+    let model = tensorflow.engine.load(&artifact, given).expect("loads");
+    let [case] = &tensorflow.cases("layers")[..] else {
+        panic!("one case");
+    };
+    let (index, inputs) = case.arrange(&*model);
+    let got = model.run(index, inputs).expect("runs");
+    let want = &case.answer.as_ref().expect("answers")[0].1;
+    let (Values::Float32(got), Values::Float32(want)) = (got[0].values(), want.values()) else {
+        panic!("float32");
+    };
+    let pairs = got.iter().zip(want);
+    pairs
+        .map(|(got, want)| (got - want).abs())
+        .fold(0.0, f32::max)
+}
+
+/// `graph_options { rewrite_options { auto_mixed_precision_onednn_bfloat16: ON } }`.
+const BFLOAT16: [u8; 7] = [0x52, 5, 0x52, 3, 0xf8, 1, 1];
+/// `graph_options { optimizer_options { global_jit_level: ON_1 cpu_global_jit: true } }`.
+const XLA: [u8; 8] = [0x52, 6, 0x1a, 4, 0x28, 1, 0x38, 1];
+
+#[test]
+fn bfloat16_changes_numbers_and_little() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    assert!(distance(tensorflow, &options()) < 1e-6);
+    let off = distance(tensorflow, &with_settings(None, &BFLOAT16));
+    assert!(off < 0.02, "{off}");
+    if cfg!(target_arch = "x86_64") && std::is_x86_feature_detected!("avx512f") {
+        assert!(off > 1e-5, "{off}");
+    }
+}
+
+#[test]
+fn a_model_for_xla_answers_the_same_and_is_warmed_up_at_one_row_alone() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    let given = with_settings(None, &XLA);
+    assert!(distance(tensorflow, &given) < 1e-5);
+    let (spec, _scratch) = tensorflow.spec("layers");
+    let artifact = Artifact::read(&spec).expect("reads");
+    let model = tensorflow.engine.load(&artifact, &given).expect("loads");
+    assert!(model.compiles_shapes());
+    let warmup = measure(&*model, &Limits::for_batches_of(1024), &Instant::now);
+    let rows: Vec<usize> = warmup.row_us.iter().map(|(rows, _)| *rows).collect();
+    assert_eq!((rows, warmup.mergeable), (vec![1], false));
+    assert_eq!(
+        warmup.reason,
+        "the model is compiled anew for each number of rows"
+    );
+}
+
+#[test]
+fn sessions_with_pools_of_their_own_agree() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    for inter_op_threads in [-1, 0, 1, 3] {
+        let off = distance(tensorflow, &with_settings(Some(inter_op_threads), &[]));
+        assert!(off < 1e-6, "{inter_op_threads}: {off}");
+    }
+}
+
+#[test]
+fn a_config_that_tensorflow_cannot_read_is_refused() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    let (spec, _scratch) = tensorflow.spec("layers");
+    let artifact = Artifact::read(&spec).expect("reads");
+    let error = tensorflow
+        .engine
+        .load(&artifact, &with_settings(None, &[0x52, 200]));
+    assert_eq!(error.err().expect("refused").code(), ErrorCode::LoadFailed);
+}
+
+#[test]
+fn what_a_model_prints_is_heard() {
+    let Some(tensorflow) = installed() else {
+        return;
+    };
+    check_cases(tensorflow, "nested");
+    let lines = LINES.lock().expect("not poisoned");
+    let printed = "a model printed: a line of the model's own 4";
+    assert!(lines.iter().any(|(_, line)| line == printed), "{lines:?}");
 }

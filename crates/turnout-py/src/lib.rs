@@ -8,7 +8,7 @@ mod tensors;
 use pyo3::prelude::*;
 use turnout_core::ErrorCode;
 use turnout_core::event::LogLevel;
-use turnout_core::snapshot::{ArtifactSpec, EngineSpec};
+use turnout_core::snapshot::{ArtifactSpec, EngineSpec, ServableSettings};
 use turnout_engine::{Artifact, LoadOptions, Threads};
 
 use crate::error::{from_json, raise};
@@ -41,14 +41,21 @@ fn bound_memory_retention() {
 }
 
 #[pyfunction]
-fn inspect_artifact(py: Python<'_>, engine_json: &str, artifact_json: &str) -> PyResult<String> {
+fn inspect_artifact(
+    py: Python<'_>,
+    engine_json: &str,
+    artifact_json: &str,
+    settings_json: &str,
+) -> PyResult<String> {
     let engine: EngineSpec = from_json(py, "engine", engine_json)?;
     let artifact: ArtifactSpec = from_json(py, "artifact", artifact_json)?;
+    let settings: ServableSettings = from_json(py, "settings", settings_json)?;
     let inspect = || {
         let engine = turnout_engine::open(&engine, &silent())?;
         let options = LoadOptions {
             threads: Threads::Caller,
             signatures: Vec::new(),
+            savedmodel: settings.savedmodel,
         };
         let model = engine.load(&Artifact::read(&artifact)?, &options)?;
         Ok(

@@ -192,6 +192,7 @@ impl Loading<'_> {
         let options = LoadOptions {
             threads,
             signatures: self.spec.signatures.clone(),
+            savedmodel: self.spec.settings.savedmodel.clone(),
         };
         if !self.engine.makes_threads(threads) {
             return self.engine.load(&self.artifact, &options);

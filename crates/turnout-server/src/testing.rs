@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use turnout_core::curve::LatencyCurve;
 use turnout_core::snapshot::{
-    MergeMode, ModelRoute, Readiness, ServableSettings, Settings, Snapshot, VersionState,
-    VersionStatus,
+    MergeMode, ModelRoute, Readiness, SavedModelSettings, ServableSettings, Settings, Snapshot,
+    VersionState, VersionStatus,
 };
 use turnout_engine::Model;
 use turnout_engine::fake::FakeModel;
@@ -48,6 +48,15 @@ pub(crate) fn settings() -> Settings {
         request_timeout_ms: 10_000,
         event_capacity: 64,
         ready_reason: "starting".into(),
+    }
+}
+
+/// Of no interest to the engine of these tests.
+pub(crate) fn savedmodel_settings() -> SavedModelSettings {
+    SavedModelSettings {
+        tags: Vec::new(),
+        inter_op_threads: None,
+        session_config: Vec::new(),
     }
 }
 
@@ -111,6 +120,7 @@ impl Bench {
             max_batch_rows: 64,
             max_queue,
             intra_op_threads: 0,
+            savedmodel: savedmodel_settings(),
         };
         let facts = Facts {
             load_ms: 0,

@@ -29,6 +29,7 @@ def tf_serving(
     monitoring_config_file: Annotated[Path | None, typer.Option(help="Text proto MonitoringConfig.")] = None,
     ssl_config_file: Annotated[Path | None, typer.Option(help="Text proto SSLConfig.")] = None,
     platform_config_file: Annotated[Path | None, typer.Option(help="Text proto PlatformConfigMap.")] = None,
+    tensorflow_session_config_file: Annotated[Path | None, typer.Option(help="Text proto ConfigProto.")] = None,
     output: Annotated[Path | None, typer.Option(help="The turnout.toml to write. [default: standard output]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: JsonFlag = False,
@@ -46,6 +47,7 @@ def tf_serving(
         monitoring_config_file=monitoring_config_file,
         ssl_config_file=ssl_config_file,
         platform_config_file=platform_config_file,
+        tensorflow_session_config_file=tensorflow_session_config_file,
     )
     imported = import_files(files)
     if output is not None:

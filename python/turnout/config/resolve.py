@@ -21,6 +21,7 @@ from turnout.config.layers import (
     read_toml,
 )
 from turnout.config.schema import LOWER_ONLY, OPERATOR_ONLY, ModelSchema, ModelTableSchema, Schema, ServerSchema, check
+from turnout.config.session import read_session
 from turnout.config.settings import ServerSettings, default_settings, home_folder
 from turnout.errors import ConfigError
 from turnout.host.machine import Machine, read_machine
@@ -63,7 +64,9 @@ class Config:
         operator = merge([self.model_flags, self.model_environment, self.model_tables.get(name, {})])
         bounds: ModelSettings = _build(ModelSettings, operator, {}).settings
         own: Layer = _read_model_file(own_file, bounds) if own_file is not None else {}
-        return _build(ModelSettings, merge([operator, own]), {})
+        resolved: Resolved[ModelSettings] = _build(ModelSettings, merge([operator, own]), {})
+        session = read_session(resolved, Path() if self.file is None else self.file.absolute().parent)
+        return Resolved(dataclasses.replace(resolved.settings, session=session), resolved.origins)
 
     def model_folder(self, name: str) -> Path | None:
         """Returns where a model lies that is served without a path on the command line; None where nothing says so."""
@@ -140,7 +143,7 @@ def load_config(
         _file_layer(ServerSchema, document, path, "turnout.toml", {"model": "models", **_MODELS_OWN}),
     ]
     defaults = default_settings(machine or read_machine(), environ, home)
-    return Config(
+    config = Config(
         server=_check_server(_build(ServerSettings, merge(layers), defaults)),
         file=path,
         model_flags=_flag_layer(ModelSchema, assigned.models, assigned.model_prefix),
@@ -148,6 +151,9 @@ def load_config(
         model_tables={name: {key: table[key] for key in table if key != "path"} for name, table in tables.items()},
         model_paths=paths,
     )
+    for name in ["", *config.model_tables]:
+        config.model(name)  # what is said of no model by name is checked too, and files are read that settings name
+    return config
 
 
 def find_file(given: Path | None, environ: Mapping[str, str], home: Path) -> Path | None:
@@ -253,7 +259,7 @@ def _model_paths(tables: Mapping[str, Layer], document: Mapping[str, Any], file:
 
 
 def _build(settings: type[Any], given: Mapping[str, Entry], defaults: Mapping[str, Any]) -> Resolved[Any]:
-    names = [field.name for field in dataclasses.fields(settings)]
+    names = [field.name for field in dataclasses.fields(settings) if field.metadata.get("is_setting", True)]
     values = {**defaults, **{name: entry.value for name, entry in given.items()}}
     origins = {name: given[name].origin if name in given else Origin("default") for name in names}
     frozen = {

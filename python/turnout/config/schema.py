@@ -100,7 +100,17 @@ class ModelSchema(Schema):
     """Settings of one model: `[models.NAME]` of `turnout.toml`, or `model.toml` in the model's folder."""
 
     intra_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Threads of one execution; 0 lets the warm-up decide. The operator's alone."""
+    """Threads of one execution; 0 lets the warm-up decide. The operator's alone, as are the SavedModels' settings."""
+    inter_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """SavedModels: threads of its own for operators that do not need each other; 0 lets the warm-up decide."""
+    mixed_precision: Literal["off", "bfloat16"] | None = None
+    """SavedModels: computes some operators in bfloat16, on processors that have AVX-512; others stay with float32."""
+    savedmodel_tags: list[Annotated[str, Field(pattern=r"^[^\x00]*$")]] | None = None
+    """SavedModels: serves the graph that has exactly these tags; default `["serve"]`."""
+    session_config_file: Annotated[str, Field(pattern=r"^[^\x00]+$")] | None = None
+    """SavedModels: path of a file with TensorFlow's `ConfigProto` in text form, relative to `turnout.toml`."""
+    xla: bool | None = None
+    """SavedModels: compiles parts of the graph by XLA at their first calls, once for each shape."""
     keep_previous: bool | None = None
     """Keeps the version that served before in memory, so that a rollback takes milliseconds."""
     labels: dict[str, Annotated[int, Field(ge=1)]] | None = None
@@ -133,8 +143,11 @@ class ModelTableSchema(ModelSchema):
 
 
 OPERATOR_ONLY = frozenset(
-    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "path", "python"}
-)
+    {
+        *ServerSchema.model_fields, "engine", "inter_op_threads", "interpreter", "intra_op_threads", "library",
+        "mixed_precision", "path", "python", "savedmodel_tags", "session_config_file", "xla",
+    }
+)  # fmt: skip
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
 
 LOWER_ONLY = ("load_timeout_ms", "max_batch_rows", "max_queue")

@@ -11,6 +11,23 @@ PolicyName: TypeAlias = Literal["latest", "all", "specific"]
 Swap: TypeAlias = Literal["availability_first", "memory_first"]
 Merge: TypeAlias = Literal["auto", "never"]
 Ready: TypeAlias = Literal["any", "all"]
+MixedPrecision: TypeAlias = Literal["off", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What the settings of a model say about TensorFlow's session, together with the file that they name.
+
+    Attributes:
+        config: serialized fields of a `ConfigProto`.
+        intra_op_threads: what the file says; 0 where it says nothing.
+        inter_op_threads: what is said of operators that run beside each other, as in the file; None lets the warm-up
+            decide.
+    """
+
+    config: bytes = b""
+    intra_op_threads: int = 0
+    inter_op_threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,12 @@ class ModelSettings:
         intra_op_threads: threads of one execution; 0 lets the warm-up decide.
         warmup_iterations: how often each request of a version's warm-up file is run before it serves; 0 leaves the
             file alone.
+        inter_op_threads: SavedModels: threads for operators that do not need each other; 0 lets the warm-up decide.
+        savedmodel_tags: SavedModels: the graph that is served is the one that has exactly these tags.
+        session_config_file: SavedModels: a file with a `ConfigProto` in text form.
+        xla: SavedModels: whether XLA compiles parts of the graph.
+        mixed_precision: SavedModels: what some operators compute in, instead of float32.
+        session: SavedModels: what the four settings before come to; no setting of its own.
         load_timeout_ms: what loading and warming up may take. A load that takes longer is given up, and what it was
             about is not tried again until its files change: the runtime cannot be interrupted, and keeps its memory.
     """
@@ -47,12 +70,23 @@ class ModelSettings:
     max_queue: int = 1024
     intra_op_threads: int = 0
     warmup_iterations: int = 1
+    inter_op_threads: int = 0
+    savedmodel_tags: tuple[str, ...] = ("serve",)
+    session_config_file: str | None = None
+    xla: bool = False
+    mixed_precision: MixedPrecision = "off"
+    session: SessionSettings = field(default=SessionSettings(), metadata={"is_setting": False})
     load_timeout_ms: int = 600_000
 
     def of_servable(self) -> "ServableSettings":
         """Returns what a version is loaded with; a change of it loads the version anew."""
         return ServableSettings(
-            self.merge, self.max_batch_rows, self.max_queue, self.intra_op_threads, self.warmup_iterations
+            self.merge,
+            self.max_batch_rows,
+            self.max_queue,
+            self.intra_op_threads,
+            self.warmup_iterations,
+            SavedModelSettings(self.savedmodel_tags, self.session),
         )
 
 
@@ -65,6 +99,15 @@ class ServableSettings:
     max_queue: int
     intra_op_threads: int
     warmup_iterations: int
+    savedmodel: "SavedModelSettings"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModelSettings:
+    """What the load of a SavedModel gets beside: `savedmodel_tags` and `session` of `ModelSettings`."""
+
+    tags: tuple[str, ...]
+    session: SessionSettings
 
 
 SettingsFor: TypeAlias = Callable[[str, Path | None], ModelSettings]

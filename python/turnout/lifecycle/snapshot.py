@@ -69,7 +69,12 @@ def servable_json(
             "merge": settings.merge,
             "max_batch_rows": settings.max_batch_rows,
             "max_queue": settings.max_queue,
-            "intra_op_threads": settings.intra_op_threads,
+            "intra_op_threads": _intra_op_threads(artifact, settings),
+            "savedmodel": {
+                "tags": list(settings.savedmodel.tags),
+                "inter_op_threads": settings.savedmodel.session.inter_op_threads,
+                "session_config": list(settings.savedmodel.session.config),
+            },
         },
     }
 
@@ -82,6 +87,12 @@ def _warmup(artifact: ResolvedArtifact, settings: ServableSettings) -> JsonValue
 
 def _file(file: ResolvedFile) -> JsonValue:
     return {"name": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256}
+
+
+def _intra_op_threads(artifact: ResolvedArtifact, settings: ServableSettings) -> int:
+    """Only TensorFlow's sessions are set up by a `ConfigProto`; there it was seen to that one of the two says it."""
+    said = settings.savedmodel.session.intra_op_threads if artifact.engine == "savedmodel" else 0
+    return said or settings.intra_op_threads
 
 
 def _model(model: ModelRecord) -> JsonValue:

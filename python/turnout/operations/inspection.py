@@ -104,4 +104,5 @@ def _load(version: ScannedVersion, artifact: ResolvedArtifact) -> dict[str, Any]
     with tempfile.TemporaryDirectory(prefix="turnout-inspect-") as copies:
         settings = ModelSettings().of_servable()
         record: Any = servable_json(1, "inspected", version.version, artifact, settings, Path(copies))
-        return json.loads(_dataplane.inspect_artifact(json.dumps(record["engine"]), json.dumps(record["artifact"])))
+        parts = (json.dumps(record[name]) for name in ("engine", "artifact", "settings"))
+        return json.loads(_dataplane.inspect_artifact(*parts))

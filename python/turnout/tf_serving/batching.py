@@ -1,8 +1,8 @@
 """What `BatchingParameters` say: settings of every model, and one of the server."""
 
 from turnout.config.schema import ModelTableSchema, ServerSchema
+from turnout.text_proto.schema import Record
 from turnout.tf_serving.outcome import Kind, Outcome, Reading, Table, largest_model_setting, set_if_possible
-from turnout.tf_serving.schema import Record
 
 DEFAULT_BATCH_ROWS = 1000
 """Upstream's `max_batch_size` where a file says nothing."""

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turnout.errors import ConfigError
+from turnout.text_proto.reader import read_message
+from turnout.text_proto.schema import Record
 from turnout.tf_serving import messages
 from turnout.tf_serving.batching import translate_batching
 from turnout.tf_serving.models import translate_models
 from turnout.tf_serving.outcome import Outcome
-from turnout.tf_serving.schema import Record
 from turnout.tf_serving.server_files import translate_monitoring, translate_platforms, translate_ssl
-from turnout.tf_serving.text_format import read_message
+from turnout.tf_serving.sessions import translate_session_file
 from turnout.tf_serving.toml import write_toml
+
+_NAME_A_MODEL = "Name the model and its `base_path` in a file for `--model-config-file`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Files:
     monitoring_config_file: Path | None = None
     ssl_config_file: Path | None = None
     platform_config_file: Path | None = None
+    tensorflow_session_config_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,13 @@ def import_files(files: Files) -> Imported:
 def _import_batching(files: Files, outcome: Outcome) -> None:
     """Upstream reads the parameters from the platforms' file if there is one, and from their own file otherwise."""
     found: list[tuple[str, Record]] = []
+    has_session = False
     if files.platform_config_file is not None:
         file = str(files.platform_config_file)
         config = read_message(files.platform_config_file, messages.PLATFORM_CONFIG_MAP)
-        parameters = translate_platforms(file, config, outcome)
+        parameters, has_session = translate_platforms(file, config, outcome)
         found += [] if parameters is None else [(file, parameters)]
+    _import_session(files, outcome, has_session=has_session)
     if files.batching_parameters_file is not None:
         config = read_message(files.batching_parameters_file, messages.BATCHING_PARAMETERS)
         found.append((str(files.batching_parameters_file), config))
@@ -77,9 +83,20 @@ def _import_batching(files: Files, outcome: Outcome) -> None:
         raise ConfigError(f"batching parameters stand in two files: `{found[0][0]}` and `{found[1][0]}`")
     for file, parameters in found:
         if not outcome.models:
-            hint = "Name the model and its `base_path` in a file for `--model-config-file`."
-            raise ConfigError("batching is set for each model, and no model was given", hint=hint)
+            raise ConfigError("batching is set for each model, and no model was given", hint=_NAME_A_MODEL)
         translate_batching(file, parameters, outcome)
+
+
+def _import_session(files: Files, outcome: Outcome, *, has_session: bool) -> None:
+    if files.tensorflow_session_config_file is None:
+        return
+    read_message(files.tensorflow_session_config_file, messages.CONFIG_PROTO)
+    if has_session:
+        both = f"`{files.platform_config_file}` and `{files.tensorflow_session_config_file}`"
+        raise ConfigError(f"sessions are set up by two files: {both}", hint="Upstream reads only the first: take one.")
+    if not outcome.models:
+        raise ConfigError("sessions are set up for each model, and no model was given", hint=_NAME_A_MODEL)
+    translate_session_file(files.tensorflow_session_config_file, outcome)
 
 
 def _introduction(names: str, outcome: Outcome) -> list[str]:

@@ -1,9 +1,7 @@
-"""The messages of TensorFlow Serving's configuration files, with their fields as its `.proto` files have them.
+"""The messages of TensorFlow Serving's configuration files, with their fields as its `.proto` files have them."""
 
-Of what only TensorFlow's own session reads, the fields are here that people set; another one is refused by name.
-"""
-
-from turnout.tf_serving.schema import AnyOf, EnumType, Field, MapOf, Message
+from turnout.text_proto.schema import AnyOf, EnumType, Field, MapOf, Message
+from turnout.text_proto.session_config import CONFIG_PROTO
 
 INT32_VALUE = Message("Int32Value", (Field(1, "value", "int32"),))
 INT64_VALUE = Message("Int64Value", (Field(1, "value", "int64"),))
@@ -133,32 +131,11 @@ SSL_CONFIG = Message(
     ),
 )
 
-GPU_OPTIONS = Message(
-    "GPUOptions",
-    (
-        Field(1, "per_process_gpu_memory_fraction", "double"),
-        Field(4, "allow_growth", "bool"),
-        Field(5, "visible_device_list", "string"),
-    ),
-)
-
-SESSION_CONFIG = Message(
-    "ConfigProto",
-    (
-        Field(2, "intra_op_parallelism_threads", "int32"),
-        Field(5, "inter_op_parallelism_threads", "int32"),
-        Field(6, "gpu_options", GPU_OPTIONS),
-        Field(7, "allow_soft_placement", "bool"),
-        Field(8, "log_device_placement", "bool"),
-        Field(9, "use_per_session_threads", "bool"),
-    ),
-)
-
 SESSION_BUNDLE_CONFIG = Message(
     "SessionBundleConfig",
     (
         Field(1, "session_target", "string"),
-        Field(2, "session_config", SESSION_CONFIG),
+        Field(2, "session_config", CONFIG_PROTO),
         Field(3, "batching_parameters", BATCHING_PARAMETERS),
         Field(4, "session_run_load_threadpool_index", INT32_VALUE),
         Field(5, "experimental_transient_ram_bytes_during_load", "uint64"),

@@ -7,9 +7,9 @@ from typing import cast
 from turnout.config.schema import ModelTableSchema
 from turnout.errors import ConfigError
 from turnout.repository.layout import MAX_VERSION, model_name_fault
+from turnout.text_proto.schema import Record
 from turnout.tf_serving.messages import MODEL_TYPE
 from turnout.tf_serving.outcome import Outcome, Reading, Remark, Table, set_if_possible
-from turnout.tf_serving.schema import Record
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 

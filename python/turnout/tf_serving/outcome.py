@@ -8,9 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 from turnout.config.schema import ModelTableSchema, Schema, check
 from turnout.errors import ConfigError
-from turnout.tf_serving.schema import Record, Value
+from turnout.text_proto.schema import Record, Value
 
-SettingValue: TypeAlias = "bool | int | str | list[int] | dict[str, int]"
+SettingValue: TypeAlias = "bool | int | str | list[int] | list[str] | dict[str, int]"
 
 Kind: TypeAlias = Literal["changed", "ignored", "not_yet", "left_out"]
 """`changed`: it means something else now. `ignored`: nothing is lost by leaving it away. `not_yet`: it has no

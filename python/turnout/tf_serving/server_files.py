@@ -1,23 +1,11 @@
 """What the files say that concern the server as a whole: monitoring, TLS, and how TensorFlow is set up."""
 
-from turnout.tf_serving.outcome import Kind, Outcome, Reading
-from turnout.tf_serving.schema import Record
+from turnout.text_proto.schema import Record
+from turnout.tf_serving.outcome import Outcome, Reading
+from turnout.tf_serving.sessions import translate_bundle
 
 PLATFORM = "tensorflow"
 """The only platform that upstream's server has."""
-
-_SESSION_REMARKS: dict[str, tuple[Kind, str]] = {
-    "session_config.intra_op_parallelism_threads": (
-        "ignored",
-        "the warm-up of a version decides; `intra_op_threads` in a model's table overrides it",
-    ),
-    "session_config.inter_op_parallelism_threads": ("ignored", "the runtime of a version decides"),
-    "enable_model_warmup": (
-        "changed",
-        "warm-up files are run unless `warmup_iterations = 0` in a model's table; every version is warmed up besides",
-    ),
-    "model_warmup_options.num_request_iterations": ("changed", "it is `warmup_iterations` in a model's table"),
-}
 
 
 def translate_monitoring(file: str, config: Record, outcome: Outcome) -> None:
@@ -45,9 +33,13 @@ def translate_ssl(file: str, config: Record, outcome: Outcome) -> None:
         reading.remark(name, "not_yet", f"{_TLS_ADVICE[name]}; until then the ports speak plain text", is_secret=True)
 
 
-def translate_platforms(file: str, config: Record, outcome: Outcome) -> Record | None:
-    """Adds what is to be said of TensorFlow's set-up; returns the batching parameters that stand in it."""
-    batching: Record | None = None
+def translate_platforms(file: str, config: Record, outcome: Outcome) -> tuple[Record | None, bool]:
+    """Adds what is to be said of TensorFlow's set-up.
+
+    Returns:
+        The batching parameters that stand in it, and whether it sets up sessions.
+    """
+    batching, has_session = None, False
     for key, platform in config.mapping("platform_configs").items():
         assert isinstance(platform, Record), "bug: a platform that is no message"
         adapter = platform.record("source_adapter_config")
@@ -55,16 +47,11 @@ def translate_platforms(file: str, config: Record, outcome: Outcome) -> Record |
         if bundle is None:
             continue
         reading = Reading(file, bundle, outcome.server)
-        for name in bundle.values:
-            if key == PLATFORM and name == "batching_parameters":
-                batching = bundle.record(name)
-            else:
-                _remark_on_session(reading, key, name)
-    return batching
-
-
-def _remark_on_session(reading: Reading, key: str, name: str) -> None:
-    if key != PLATFORM:
-        reading.remark_leaves(name, "ignored", f"upstream's server has no platform `{key}`")
-    else:
-        reading.remark_leaves(name, "not_yet", "it has no counterpart", _SESSION_REMARKS)
+        if key != PLATFORM:
+            for name in bundle.values:
+                reading.remark_leaves(name, "ignored", f"upstream's server has no platform `{key}`")
+            continue
+        batching = bundle.record("batching_parameters")
+        has_session = "session_config" in bundle.values
+        translate_bundle(reading, list(outcome.models.values()))
+    return batching, has_session

@@ -58,6 +58,8 @@ def _value(value: SettingValue) -> str:
         return _text(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(item) if isinstance(item, str) else str(item) for item in value) + "]"
     return json.dumps(value)
 
 

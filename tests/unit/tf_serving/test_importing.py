@@ -7,9 +7,9 @@ import pytest
 
 from turnout.config.resolve import load_config
 from turnout.errors import ConfigError
+from turnout.text_proto.schema import AnyOf, FieldType, MapOf, Message
 from turnout.tf_serving import messages
 from turnout.tf_serving.importing import Files, Imported, import_files
-from turnout.tf_serving.schema import AnyOf, FieldType, MapOf, Message
 
 MODEL = "model_config_list { config { name: 'm' base_path: '/m' %s } }"
 
@@ -207,7 +207,7 @@ def test_platforms_can_hold_the_batching_parameters(tmp_path: Path) -> None:
     imported = import_model(tmp_path, "", platform_config_file=platform)
     assert imported.outcome.models["m"].settings["max_batch_rows"] == 7
     assert remarks(imported) == [
-        ("session_config.intra_op_parallelism_threads: 3", "ignored"),
+        ("session_config.intra_op_parallelism_threads: 3", "changed"),
         ("max_batch_size: 7", "changed"),
     ]
     with pytest.raises(ConfigError, match=r"batching parameters stand in two files: `.*platform.*` and `.*batching"):
@@ -215,6 +215,46 @@ def test_platforms_can_hold_the_batching_parameters(tmp_path: Path) -> None:
     other = import_model(tmp_path, "", platform_config_file=ADAPTER.format(key="other", text=text))
     assert "max_batch_rows" not in other.outcome.models["m"].settings
     assert {kind for _, kind in remarks(other)} == {"ignored"}
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "kinds"),
+    [
+        ("session_config { intra_op_parallelism_threads: 3 }", {"intra_op_threads": 3}, ["changed"]),
+        ("session_config { inter_op_parallelism_threads: 2000 }", {}, ["left_out"]),
+        ("session_config { inter_op_parallelism_threads: -1 }", {}, ["ignored"]),
+        (
+            "session_config { graph_options { optimizer_options { cpu_global_jit: true global_jit_level: ON_1 } } }",
+            {"xla": True},
+            ["changed", "not_yet"],
+        ),
+        (
+            "session_config { graph_options { rewrite_options { auto_mixed_precision_onednn_bfloat16: ON } } }",
+            {"mixed_precision": "bfloat16"},
+            ["changed"],
+        ),
+        ("session_config { graph_options { rewrite_options { remapping: OFF } } }", {}, ["not_yet"]),
+        ("saved_model_tags: ['serve', 'x y']", {"savedmodel_tags": ["serve", "x y"]}, ["changed"]),
+    ],
+)
+def test_platforms_can_set_up_sessions(text: str, settings: dict[str, Any], kinds: list[str], tmp_path: Path) -> None:
+    imported = import_model(tmp_path, "", platform_config_file=ADAPTER.format(key="tensorflow", text=text))
+    assert tomllib.loads(imported.toml) == {"models": {"m": {"path": "/m", "keep_previous": False, **settings}}}
+    assert [kind for _, kind in remarks(imported)] == kinds
+
+
+def test_a_session_s_file_is_read_and_named_by_every_model(tmp_path: Path) -> None:
+    text = "graph_options { rewrite_options { remapping: OFF } }"
+    imported = import_model(tmp_path, "", tensorflow_session_config_file=text)
+    path = str(tmp_path / "tensorflow_session_config_file")
+    assert tomllib.loads(imported.toml)["models"]["m"]["session_config_file"] == path
+    with pytest.raises(ConfigError, match=r"line 2, column 3: expected a field of `ConfigProto`, got `graph_option`"):
+        import_model(tmp_path, "", tensorflow_session_config_file="\n  graph_option {}")
+    with pytest.raises(ConfigError, match="sessions are set up for each model, and no model was given"):
+        import_texts(tmp_path, tensorflow_session_config_file=text)
+    platform = ADAPTER.format(key="tensorflow", text="session_config { }")
+    with pytest.raises(ConfigError, match="sessions are set up by two files"):
+        import_model(tmp_path, "", tensorflow_session_config_file=text, platform_config_file=platform)
 
 
 def test_batching_without_a_model_is_refused_with_a_way_out(tmp_path: Path) -> None:

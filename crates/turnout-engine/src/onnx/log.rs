@@ -1,10 +1,6 @@
-//! ONNX Runtime's log, rate-limited, into the data plane's.
-
-mod limit;
+//! ONNX Runtime's log into the data plane's.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use ort_sys::OrtLoggingLevel;
@@ -12,34 +8,13 @@ use turnout_core::event::LogLevel;
 
 use super::words::clean;
 use crate::LogSink;
-use limit::{RateLimit, Verdict};
+use crate::log::Log;
 
-/// Who hears the log, and how much of it. One per process, as the library is.
-static LOG: Mutex<Log> = Mutex::new(Log {
-    sinks: Vec::new(),
-    limit: RateLimit::new(),
-});
-
-type WeakSink = Weak<dyn Fn(LogLevel, &str) + Send + Sync>;
-
-struct Log {
-    /// Of the data planes that live, each once.
-    sinks: Vec<WeakSink>,
-    limit: RateLimit,
-}
-
-impl Log {
-    fn add(&mut self, sink: &LogSink) {
-        let sink = Arc::downgrade(sink);
-        self.sinks
-            .retain(|known| known.strong_count() > 0 && !known.ptr_eq(&sink));
-        self.sinks.push(sink);
-    }
-}
+static LOG: Log = Log::new();
 
 /// Sends what is logged from now on to `sink` too, for as long as somebody else keeps it.
 pub(super) fn add_sink(sink: &LogSink) {
-    LOG.lock().unwrap_or_else(PoisonError::into_inner).add(sink);
+    LOG.add_sink(sink);
 }
 
 /// The function that ONNX Runtime calls for each line, from any of its threads.
@@ -56,30 +31,8 @@ pub(super) unsafe extern "system" fn receive(
     }
     // SAFETY: ONNX Runtime passes a string that lives for this call.
     let message = unsafe { CStr::from_ptr(message) };
-    // Nothing here panics but a sink, which is caught there; this is for what nobody thought of.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        pass_on(level(severity), &message.to_string_lossy(), Instant::now());
-    }));
-}
-
-fn pass_on(level: LogLevel, message: &str, now: Instant) {
-    let (sinks, verdict) = {
-        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-        let sinks: Vec<LogSink> = log.sinks.iter().filter_map(Weak::upgrade).collect();
-        (sinks, log.limit.judge(message, now))
-    };
-    let Verdict::Pass { suppressed } = verdict else {
-        return;
-    };
-    let mut line = clean(message);
-    if suppressed > 0 {
-        line = format!("{line} ({suppressed} more like this before)");
-    }
-    // Called without the lock: a sink may be slow, and other threads are computing.
-    for sink in sinks {
-        // One that panics silences no other, and never unwinds through C++ frames, which is undefined.
-        let _ = catch_unwind(AssertUnwindSafe(|| sink(level, &line)));
-    }
+    let message = message.to_string_lossy();
+    LOG.pass_on(level(severity), &message, clean, Instant::now());
 }
 
 fn level(severity: OrtLoggingLevel) -> LogLevel {
@@ -95,38 +48,18 @@ fn level(severity: OrtLoggingLevel) -> LogLevel {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
-    fn sink() -> LogSink {
-        Arc::new(|_, _: &str| {})
-    }
-
     #[test]
-    fn a_sink_is_kept_once_and_as_long_as_its_owner() {
-        let mut log = Log {
-            sinks: Vec::new(),
-            limit: RateLimit::new(),
-        };
-        let (first, second) = (sink(), sink());
-        for sink in [&first, &second, &first] {
-            log.add(sink);
-        }
-        assert_eq!(log.sinks.len(), 2);
-        drop(first);
-        log.add(&second);
-        assert_eq!(log.sinks.len(), 1);
-    }
-
-    #[test]
-    fn a_sink_that_panics_harms_no_other() {
+    fn lines_are_heard_without_where_they_come_from() {
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = Arc::clone(&lines);
-        let broken: LogSink = Arc::new(|_, _: &str| panic!("on purpose"));
-        let whole: LogSink = Arc::new(move |_, line: &str| {
+        let sink: LogSink = Arc::new(move |_, line: &str| {
             heard.lock().expect("not poisoned").push(line.to_owned());
         });
-        add_sink(&broken);
-        add_sink(&whole);
+        add_sink(&sink);
         for message in [c"a.cc:7 Run too hot", c"too cold"] {
             let (warning, none) = (OrtLoggingLevel::ORT_LOGGING_LEVEL_WARNING, std::ptr::null());
             // SAFETY: the message is a string, and the rest is not looked at.

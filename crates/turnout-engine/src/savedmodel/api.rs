@@ -79,6 +79,7 @@ functions! {
     get_all_op_list = "TF_GetAllOpList": fn() -> *mut Buffer;
     new_buffer = "TF_NewBuffer": fn() -> *mut Buffer;
     delete_buffer = "TF_DeleteBuffer": fn(*mut Buffer);
+    register_log_listener = "TF_RegisterLogListener": fn(unsafe extern "system" fn(*const c_char));
     new_status = "TF_NewStatus": fn() -> *mut Status;
     delete_status = "TF_DeleteStatus": fn(*mut Status);
     get_code = "TF_GetCode": fn(*const Status) -> c_int;

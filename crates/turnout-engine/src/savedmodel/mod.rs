@@ -9,17 +9,21 @@
 //! | `signature.rs` | its signatures as ours |
 //! | `state.rs` | which signatures may change the model's own state |
 //! | `config.rs` | how a session is to be made |
+//! | `log.rs` | what models print, into our log |
+//! | `tags.rs` | which of its graphs is meant |
 //! | `session.rs` | a loaded model |
 //! | `values.rs` | tensors to TensorFlow's and back |
 
 mod api;
 mod config;
 mod defaults;
+mod log;
 mod meta_graph;
 mod session;
 mod signature;
 mod state;
 mod status;
+mod tags;
 mod values;
 mod wire;
 
@@ -73,8 +77,10 @@ impl Engine for SavedModelEngine {
 /// # Errors
 /// `runtime_missing` when it cannot be opened or is too old, `unsupported` when this process has opened another one.
 pub fn open(library: &Path, log: &LogSink) -> Result<Arc<dyn Engine>> {
+    let opened = opened(library)?;
+    log::add_sink(log);
     Ok(Arc::new(SavedModelEngine {
-        runtime: &opened(library)?.runtime,
+        runtime: &opened.runtime,
         log: Arc::downgrade(log),
     }))
 }

@@ -1,6 +1,6 @@
 //! A loaded model.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -9,20 +9,19 @@ use smallvec::SmallVec;
 use turnout_core::{Error, ErrorCode, Result, Signature, Tensor, TensorSpec};
 
 use super::api::{self, Api, Buffer, Graph, Output, Session, SessionOptions, TfTensor, count};
-use super::config::session_config;
+use super::config::{has_xla, session_config};
 use super::defaults::{self, Defaults};
+use super::log;
 use super::meta_graph::MetaGraph;
 use super::signature;
 use super::state::{Operators, find_change};
 use super::status::Outcome;
+use super::tags;
 use super::values::{TfTensors, dtype_of_value, make_tensor, own, read_tensor};
 use crate::artifact::{Held, Source};
 use crate::handle::Owned;
 use crate::memory::GiveBack;
-use crate::{Artifact, LoadOptions, Model, Threads};
-
-/// The graph for inference among those that a SavedModel may hold.
-const TAG: &CStr = c"serve";
+use crate::{Artifact, LoadOptions, Model};
 
 /// TensorFlow, opened. It lives as long as the process.
 #[derive(Debug)]
@@ -37,6 +36,8 @@ impl Runtime {
     /// `runtime_missing`, with the loader's own words.
     pub(super) fn open(library: &Path) -> Result<Self> {
         let api: &'static Api = Box::leak(Box::new(api::open(library)?));
+        // SAFETY: the function has no requirements, and the listener is a static function.
+        unsafe { (api.register_log_listener)(log::receive) };
         // SAFETY: the function takes nothing and returns a static string.
         let version = unsafe { CStr::from_ptr((api.version)()) };
         // SAFETY: the function makes a buffer for its caller.
@@ -71,6 +72,7 @@ pub(super) struct SavedModel {
     _graph: Owned<Graph>,
     signatures: Vec<Signature>,
     calls: Vec<Call>,
+    has_xla: bool,
     /// Where the private copy is or was: not a client's business.
     folder: CString,
     /// For models with files of their own, which operators may open at any time.
@@ -105,8 +107,8 @@ impl SavedModel {
         let api = runtime.api;
         let graph = new_graph(api);
         let folder = folder_of(artifact)?;
-        let (session, description) = load_session(api, &folder, options.threads, &graph)
-            .map_err(|error| without_folder(&error, &folder))?;
+        let (session, description) = load_session(api, &folder, options, &graph)
+            .map_err(|error| tags::explain(without_folder(&error, &folder), &folder))?;
         let meta = MetaGraph::read(bytes_of(&description))?;
         let signatures = match options.signatures.as_slice() {
             [] => signature::read(&meta, warn)?,
@@ -121,6 +123,7 @@ impl SavedModel {
             _graph: graph,
             signatures,
             calls,
+            has_xla: has_xla(&options.savedmodel.session_config)?,
             folder,
             _files: artifact.hold().filter(|_| meta.has_assets),
             _freed: GiveBack::after(artifact.size_bytes()),
@@ -146,6 +149,10 @@ impl Model for SavedModel {
 
     fn default_input(&self, signature: usize, input: usize) -> Option<&Tensor> {
         self.calls.get(signature)?.defaults.get(input)?.as_ref()
+    }
+
+    fn compiles_shapes(&self) -> bool {
+        self.has_xla
     }
 
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
@@ -250,22 +257,23 @@ fn new_graph(api: &'static Api) -> Owned<Graph> {
 fn load_session(
     api: &'static Api,
     folder: &CStr,
-    threads: Threads,
+    load: &LoadOptions,
     graph: &Owned<Graph>,
 ) -> Result<(OwnedSession, Owned<Buffer>)> {
-    let options = session_options(api, threads)?;
+    let options = session_options(api, &session_config(load.threads, &load.savedmodel))?;
     // SAFETY: the function has no requirements.
     let description = own_buffer(api, unsafe { (api.new_buffer)() });
     let outcome = Outcome::new(api);
-    let tags = [TAG.as_ptr()];
+    let tags = tags::to_c(&load.savedmodel.tags)?;
+    let tag_pointers: Vec<*const c_char> = tags.iter().map(|tag| tag.as_ptr()).collect();
     // SAFETY: all arguments are alive, the graph is new, and the buffer empty.
     let session = unsafe {
         (api.load_session_from_saved_model)(
             options.as_ptr(),
             std::ptr::null(),
             folder.as_ptr(),
-            tags.as_ptr(),
-            1,
+            tag_pointers.as_ptr(),
+            count(tag_pointers.len()),
             graph.as_ptr(),
             description.as_ptr(),
             outcome.as_ptr(),
@@ -277,13 +285,12 @@ fn load_session(
     Ok((OwnedSession { api, session }, description))
 }
 
-fn session_options(api: &'static Api, threads: Threads) -> Result<Owned<SessionOptions>> {
+fn session_options(api: &'static Api, config: &[u8]) -> Result<Owned<SessionOptions>> {
     // SAFETY: the function has no requirements.
     let options = NonNull::new(unsafe { (api.new_session_options)() })
         .ok_or_else(|| Error::internal("bug: TensorFlow gave no session options"))?;
     // SAFETY: the options are ours, and this is the function that deletes them.
     let options = unsafe { Owned::new(options, api.delete_session_options) };
-    let config = session_config(threads);
     let outcome = Outcome::new(api);
     // SAFETY: the options are alive, and the bytes are only read during the call.
     unsafe {

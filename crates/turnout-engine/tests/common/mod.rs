@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use turnout_core::event::LogLevel;
-use turnout_core::snapshot::{ArtifactSpec, EngineSpec, FileSpec};
+use turnout_core::snapshot::{ArtifactSpec, EngineSpec, FileSpec, SavedModelSettings};
 use turnout_core::{Result, Tensor, Values};
 use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
@@ -82,6 +82,11 @@ pub(crate) fn options() -> LoadOptions {
     LoadOptions {
         threads: Threads::Caller,
         signatures: Vec::new(),
+        savedmodel: SavedModelSettings {
+            tags: vec!["serve".to_owned()],
+            inter_op_threads: None,
+            session_config: Vec::new(),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use crate::testing::savedmodel_settings;
 use turnout_core::snapshot::{ArtifactSpec, EngineSpec, MergeMode, ServableSettings, ServableSpec};
 
 use super::Held;
@@ -26,6 +27,7 @@ fn spec(id: u64) -> ServableSpec {
             max_batch_rows: 64,
             max_queue: 64,
             intra_op_threads: 1,
+            savedmodel: savedmodel_settings(),
         },
     }
 }

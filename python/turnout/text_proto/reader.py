@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from turnout.errors import ConfigError
-from turnout.tf_serving.literals import parse_double, parse_integer, unescape
-from turnout.tf_serving.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message, Record, Value
-from turnout.tf_serving.tokens import Token, Tokens
+from turnout.text_proto.literals import parse_double, parse_integer, unescape
+from turnout.text_proto.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message, Record, Value
+from turnout.text_proto.tokens import Token, Tokens
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """More is taken for a mistake; a file of ten thousand models is smaller."""

@@ -98,6 +98,10 @@ class Record:
         """Returns a field that holds integers."""
         return list(cast("Sequence[int]", self.values.get(name, ())))
 
+    def texts(self, name: str) -> list[str]:
+        """Returns a field that holds texts."""
+        return list(cast("Sequence[str]", self.values.get(name, ())))
+
     def record(self, name: str) -> "Record | None":
         """Returns a field that holds a message."""
         return cast("Record | None", self.values.get(name))

@@ -5,9 +5,9 @@ import pytest
 
 from tests.support.text_protos import plain_record, published_class
 from turnout.errors import ConfigError
+from turnout.text_proto.reader import MAX_FILE_BYTES, parse_message, read_message
+from turnout.text_proto.schema import EnumType, Field, MapOf, Message
 from turnout.tf_serving import messages
-from turnout.tf_serving.schema import EnumType, Field, MapOf, Message
-from turnout.tf_serving.text_format import MAX_FILE_BYTES, parse_message, read_message
 
 ALL = Message(
     "All",
