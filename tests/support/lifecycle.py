@@ -15,7 +15,7 @@ from turnout.lifecycle.events import EventLog
 from turnout.lifecycle.journal import Journal, Suspicion
 from turnout.lifecycle.ports import Fact, Message, Ports, Scanned
 from turnout.lifecycle.reconcile import Reconciler
-from turnout.lifecycle.settings import ManagerOptions, ModelSettings
+from turnout.lifecycle.settings import ManagerOptions, ModelSettings, Ready
 from turnout.lifecycle.status import ModelStatus, Status
 from turnout.repository.layout import RepositorySource, Source
 from turnout.repository.manifest import Manifest
@@ -160,7 +160,12 @@ class World:
     """Everything around a reconciler. What it is told happens at once or when a test says so."""
 
     def __init__(
-        self, *, ready: str = "any", journal: MemoryJournal | None = None, sources: tuple[Source, ...] = ()
+        self,
+        *,
+        ready: Ready = "any",
+        journal: MemoryJournal | None = None,
+        sources: tuple[Source, ...] = (),
+        max_retries: int | None = None,
     ) -> None:
         self.clock = HandClock()
         self.plane = FakeDataPlane()
@@ -173,7 +178,7 @@ class World:
         self.unresolvable: dict[Path, TurnoutError] = {}
         self.tasks: list[Callable[[], Message]] = []
         self.looks_wanted = 0
-        options = ManagerOptions(Path("/cache"), SETTLE_MS, 1000, "all" if ready == "all" else "any")
+        options = ManagerOptions(Path("/cache"), SETTLE_MS, 1000, ready, max_retries=max_retries)
         self.events = EventLog(options.event_capacity, self.clock)
         ports = Ports(
             self.plane.apply, self.resolve, self.settings_for, self.tasks.append, self.rescan, Path("/copies")

@@ -77,6 +77,7 @@ class Shell:
         for usual, real in self._ports.items():
             for host in ("localhost", "127.0.0.1"):
                 text = text.replace(f"{host}:{usual}", f"127.0.0.1:{real}")
+            text = text.replace(f"port={usual}", f"port={real}")
         return text
 
     def __enter__(self) -> Self:

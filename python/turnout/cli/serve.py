@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,7 @@ import typer
 
 from turnout.cli import exit_codes
 from turnout.cli.config import ConfigFile
-from turnout.cli.output import JsonFlag, note, print_line, warn
+from turnout.cli.output import JsonFlag, note, print_line
 from turnout.errors import ConfigError
 
 if TYPE_CHECKING:  # these bring pydantic and the data plane, which help and completion can do without
@@ -37,7 +36,8 @@ def serve(
     grpc_socket: Annotated[str | None, typer.Option(help="Unix socket of gRPC, instead of the port.")] = None,
     config_file: ConfigFile = None,
     ready: Annotated[
-        Literal["any", "all"] | None, typer.Option(help="Be ready when any model serves, or all. [default: any]")
+        Literal["any", "all", "first"] | None,
+        typer.Option(help="Be ready when any model serves, all do, or the first does. [default: any]"),
     ] = None,
     drain_delay_ms: Annotated[
         int | None, typer.Option(help="Go on accepting for so long after SIGTERM. [default: 0]")
@@ -107,7 +107,7 @@ def _split_settings(settings: Sequence[str], *, of_model: bool) -> dict[str, str
 
 def _serve(sources: "Sequence[Source]", config: "Config", *, as_json: bool) -> int:
     from turnout import _dataplane
-    from turnout.cli.signals import StopSignals
+    from turnout.cli.signals import StopSignals, drain
     from turnout.serving.running import Serving
 
     _dataplane.bound_memory_retention()
@@ -120,7 +120,7 @@ def _serve(sources: "Sequence[Source]", config: "Config", *, as_json: bool) -> i
         except BaseException:
             serving.close()
             raise
-        return exit_codes.OK if _stop(serving) else exit_codes.FAILED
+        return exit_codes.OK if drain(serving.stop) else exit_codes.FAILED
 
 
 def _is_single(sources: "Sequence[Source]") -> bool:
@@ -166,15 +166,3 @@ def _say_ready(serving: "Serving") -> None:
         if curl:
             note(f"try:\n  {curl}")
             return
-
-
-def _stop(serving: "Serving") -> bool:
-    """Drains in another thread, so that a second signal is noticed meanwhile."""
-    finished: list[bool] = []
-    drainer = threading.Thread(target=lambda: finished.append(serving.stop()), name="turnout-stop")
-    drainer.start()
-    while drainer.is_alive():
-        drainer.join(0.1)
-    if finished != [True]:
-        warn("requests were cut short", hint="Raise `drain_timeout_ms`.")
-    return finished == [True]

@@ -3,8 +3,11 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
+
+from turnout.cli.output import warn
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -35,3 +38,22 @@ class StopSignals:
         if self._asked.is_set():
             os._exit(128 + number)
         self._asked.set()
+
+
+def drain(stop: Callable[[], bool]) -> bool:
+    """Stops a server in another thread, so that a second signal is noticed meanwhile.
+
+    Args:
+        stop: drains, and says whether every request was finished.
+
+    Returns:
+        What it says.
+    """
+    finished: list[bool] = []
+    drainer = threading.Thread(target=lambda: finished.append(stop()), name="turnout-stop")
+    drainer.start()
+    while drainer.is_alive():
+        drainer.join(0.1)
+    if finished != [True]:
+        warn("requests were cut short", hint="Raise `drain_timeout_ms`.")
+    return finished == [True]

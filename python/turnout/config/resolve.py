@@ -105,6 +105,19 @@ class Assigned:
     model_prefix: str = "--set model."
 
 
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What a command says that has files of its own in place of the operator's.
+
+    Attributes:
+        document: what stands in place of the operator's file, as that would be read.
+        defaults: settings of the server whose default is another one.
+    """
+
+    document: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
 def load_config(
     *,
     file: Path | None = None,
@@ -114,6 +127,7 @@ def load_config(
     machine: Machine | None = None,
     home: Path | None = None,
     search: bool = True,
+    preset: Preset | None = None,
 ) -> Config:
     """Reads every source but the models' own files.
 
@@ -125,14 +139,17 @@ def load_config(
         machine: what the defaults are sized to; this machine when not given.
         home: the user's home folder.
         search: whether to look for a file that was not given.
+        preset: what is taken in place of the operator's file; `file` is then only named.
 
     Raises:
         ConfigError: a source is wrong.
     """
     environ = os.environ if environ is None else environ
     home = home or home_folder()
-    path = find_file(file, environ, home) if search else file
-    document = read_toml(path) if path is not None else {}
+    path = find_file(file, environ, home) if search and preset is None else file
+    document = read_toml(path) if path is not None and preset is None else {}
+    preset = preset or Preset()
+    document |= preset.document
     tables = _model_layers(document.pop("models", {}), path)
     paths = _model_paths(tables, document, path)
     assigned = assigned or Assigned()
@@ -142,7 +159,7 @@ def load_config(
         _environment_layer(ServerSchema, environ, PREFIX, MODEL_PREFIX),
         _file_layer(ServerSchema, document, path, "turnout.toml", {"model": "models", **_MODELS_OWN}),
     ]
-    defaults = default_settings(machine or read_machine(), environ, home)
+    defaults = {**default_settings(machine or read_machine(), environ, home), **preset.defaults}
     config = Config(
         server=_check_server(_build(ServerSettings, merge(layers), defaults)),
         file=path,

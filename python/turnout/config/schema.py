@@ -54,6 +54,8 @@ class ServerSchema(Schema):
     """Bytes of requests and answers that the process holds at one time; default 1 GiB or a quarter of the memory."""
     inline_budget_us: Microseconds | None = None
     """Microseconds of predicted work that may run on an event loop in one turn; more goes to an executor thread."""
+    load_retry_limit_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
+    """Milliseconds of the longest wait before a failed load is tried again; the first is at most a second."""
     log_format: Literal["text", "json"] | None = None
     """Form of the log on standard error: lines of text, or one JSON object a line."""
     log_level: Literal["debug", "info", "warning", "error"] | None = None
@@ -64,14 +66,17 @@ class ServerSchema(Schema):
     """Bytes of the largest request body, after decompression; default 64 MiB, at most `inflight_bytes`."""
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Connections per listener."""
+    max_load_retries: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """How often a failed load is tried again while its files do not change; default: without end."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Concurrent HTTP/2 streams per connection."""
     offload_bytes: Bytes | None = None
     """Bytes of a body above which it is decoded and encoded off the event loop."""
     poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
     """Milliseconds between two looks at the repository where file-system events are not to be had."""
-    ready: Literal["any", "all"] | None = None
-    """When `/readyz` turns to 200 after the first attempts: one model serves (`any`) or every one does (`all`)."""
+    ready: Literal["any", "all", "first"] | None = None
+    """When `/readyz` turns to 200: after all first attempts one model serves (`any`) or every one does (`all`), or as
+    soon as one model serves, while others are still loaded (`first`)."""
     repository: Text | None = None
     """What is served when no path is given: a repository, a model's folder or a model file."""
     request_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
@@ -94,6 +99,9 @@ class ServerSchema(Schema):
     """Path of the private key (PEM) of the certificate. Renewed files are taken up within seconds."""
     trust: bool | None = None
     """Allows pickled models, which are code, to be converted in a child process."""
+    watch: Literal["auto", "poll", "once"] | None = None
+    """How changes are noticed: by file-system events where those tell everything (`auto`), by looking every
+    `poll_interval_ms` (`poll`), or not at all after the start (`once`)."""
 
 
 class ModelSchema(Schema):

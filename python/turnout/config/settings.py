@@ -14,7 +14,8 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
-Ready = Literal["any", "all"]
+Ready = Literal["any", "all", "first"]
+Watch = Literal["auto", "poll", "once"]
 TlsDoors = Literal["both", "grpc", "rest"]
 
 
@@ -41,8 +42,10 @@ class ServerSettings:
     idle_timeout_ms: int = 120_000
     inline_budget_us: int = 100
     log_format: LogFormat = "text"
+    load_retry_limit_ms: int = 60_000
     log_level: LogLevel = "info"
     max_connections: int = 10_000
+    max_load_retries: int | None = None
     max_streams: int = 256
     offload_bytes: int = 64 * KIB
     poll_interval_ms: int = 1000
@@ -58,6 +61,7 @@ class ServerSettings:
     tls_doors: TlsDoors = "both"
     tls_key: str | None = None
     trust: bool = False
+    watch: Watch = "auto"
 
 
 DATA_PLANE_FIELDS = (

@@ -199,6 +199,10 @@ class Loads:
         record.fault = fault
         record.failures += 1
         record.failed_fingerprint = servable.fingerprint
+        most = self._options.max_retries
+        if most is not None and record.failures > most:
+            record.retry_at_ms = NEVER_MS  # new files begin anew
+            return
         delay_ms = retry_delay_ms(record.failures, self._options.retry_initial_ms, self._options.retry_limit_ms)
         record.retry_at_ms = self._clock.monotonic_ms() + delay_ms
 

@@ -44,12 +44,12 @@ def judge_readiness(models: Sequence[ModelReadiness], mode: Ready, *, was_ready:
 
     Args:
         models: every model of the sources.
-        mode: `any`: one model must serve; `all`: every one must.
+        mode: `any`: one model must serve; `all`: every one must; `first`: one must, and the others may still load.
         was_ready: once ready, a server stays so as long as one model serves: a version or a model that fails later
             must not take the others off the air.
     """
     serving = [model for model in models if model.serves]
-    if was_ready and serving:
+    if serving and (was_ready or mode == "first"):
         return Readiness(ready=True, reason="")
     loading = [model.name for model in models if not model.attempted]
     if loading and not was_ready:

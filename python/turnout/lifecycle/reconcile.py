@@ -362,7 +362,8 @@ class Reconciler:
         models = [model_readiness(model) for model in self._models.values()]
         models += [model for model in self._sources.unreadable_models if model.name not in self._models]
         readiness = judge_readiness(models, self._options.ready, was_ready=self._readiness.ready)
-        if not self._sources.all_seen and not self._readiness.ready:
+        waits = self._options.ready != "first" or not readiness.ready
+        if waits and not self._sources.all_seen and not self._readiness.ready:
             readiness = Readiness(ready=False, reason="looking for models")
         elif not readiness.ready and self._sources.faults:
             faults = [fault for fault in self._sources.faults if fault not in readiness.reason]
@@ -372,7 +373,8 @@ class Reconciler:
         self._readiness = readiness
 
     def _apply(self, now_ms: int) -> None:
-        snapshot = build_snapshot(self._models.values(), self._readiness, self._ports.copies)
+        missing = {name: fault for name, fault in self._sources.missing_models.items() if name not in self._models}
+        snapshot = build_snapshot(self._models.values(), self._readiness, self._ports.copies, missing)
         if snapshot != self._applied:
             if now_ms < self._apply_at_ms:
                 return

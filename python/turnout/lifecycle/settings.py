@@ -10,7 +10,7 @@ from turnout.repository.watch import WatchMode
 PolicyName: TypeAlias = Literal["latest", "all", "specific"]
 Swap: TypeAlias = Literal["availability_first", "memory_first"]
 Merge: TypeAlias = Literal["auto", "never"]
-Ready: TypeAlias = Literal["any", "all"]
+Ready: TypeAlias = Literal["any", "all", "first"]
 MixedPrecision: TypeAlias = Literal["off", "bfloat16"]
 
 
@@ -122,11 +122,13 @@ class ManagerOptions:
         cache_dir: folder for the journal of loads, quarantine records and private copies.
         settle_ms: how long the files of a version without a manifest must be still.
         poll_interval_ms: between two looks at a source that causes no events.
-        ready: `any`: at least one model serves; `all`: every model does.
+        ready: `any`: at least one model serves; `all`: every model does; `first`: as `any`, without waiting for the
+            first attempts at the others.
         watch: how sources are watched.
         rescan_interval_ms: between two looks at everything, events or not.
         retry_initial_ms: wait before the first retry of a failed load; it doubles with each failure.
         retry_limit_ms: the longest wait.
+        max_retries: how often a failed load is tried again while its files do not change; None is without end.
         inbox_capacity: messages that may wait for the manager.
         event_capacity: life-cycle events that are remembered.
         fatal_log: whether to note fatal signals of this process, which tells a crash from a kill at the next start;
@@ -141,6 +143,7 @@ class ManagerOptions:
     rescan_interval_ms: int = 30_000
     retry_initial_ms: int = 1000
     retry_limit_ms: int = 60_000
+    max_retries: int | None = None
     inbox_capacity: int = 1024
     event_capacity: int = 10_000
     fatal_log: bool = False

@@ -1,6 +1,6 @@
 """Builds what the data plane is told: the whole desired state, as `docs/concepts/seam.md` describes it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
@@ -11,13 +11,16 @@ from turnout.lifecycle.state import VersionState
 from turnout.types import JsonValue
 
 
-def build_snapshot(models: Iterable[ModelRecord], readiness: Readiness, copies: Path) -> dict[str, JsonValue]:
+def build_snapshot(
+    models: Iterable[ModelRecord], readiness: Readiness, copies: Path, missing: Mapping[str, str] | None = None
+) -> dict[str, JsonValue]:
     """Returns the snapshot without its sequence number: equal ones need not be applied twice.
 
     Args:
         models: everything that is known.
         readiness: whether requests may come.
         copies: folder for private copies of artifacts, each in a subfolder of its own.
+        missing: models whose folder was never seen, with the cause, by name.
     """
     ordered = sorted(models, key=lambda model: model.name)
     servables: list[JsonValue] = [
@@ -30,7 +33,10 @@ def build_snapshot(models: Iterable[ModelRecord], readiness: Readiness, copies: 
     return {
         "ready": {"ready": readiness.ready, "reason": readiness.reason},
         "servables": servables,
-        "models": [_model(model) for model in ordered],
+        "models": [
+            *(_model(model) for model in ordered),
+            *(_missing(*each) for each in sorted((missing or {}).items())),
+        ],
     }
 
 
@@ -105,6 +111,10 @@ def _model(model: ModelRecord) -> JsonValue:
         "problem": next((problem.message for problem in model.problems if problem.version is None), ""),
         "versions": [_version(record) for record in shown],
     }
+
+
+def _missing(name: str, problem: str) -> JsonValue:
+    return {"name": name, "default": None, "labels": {}, "problem": problem, "versions": []}
 
 
 def is_shown(record: VersionRecord) -> bool:

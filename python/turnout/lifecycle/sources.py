@@ -35,10 +35,15 @@ class SourceStates:
     def unreadable_models(self) -> list[ModelReadiness]:
         """What counts for readiness of models with a source of their own that cannot be read."""
         return [
-            ModelReadiness(source.name, attempted=True, serves=False, reason=fault)
-            for source, fault in self._faults.items()
-            if not isinstance(source, RepositorySource)
+            ModelReadiness(name, attempted=True, serves=False, reason=fault)
+            for name, fault in self.missing_models.items()
         ]
+
+    @property
+    def missing_models(self) -> dict[str, str]:
+        """Why models with a source of their own cannot be read, in words, by name."""
+        faults = self._faults.items()
+        return {source.name: fault for source, fault in faults if not isinstance(source, RepositorySource)}
 
     def wake_ms(self) -> int | None:
         """Returns when `give_up` has something to do."""

@@ -57,6 +57,7 @@ class Status:
         reason: why not, in words.
         models: by name, in its order.
         problems: what a person should know.
+        attempted: whether every source was looked at, and the first load of every model has ended, well or not.
         settled: whether nothing is under way: no load, no unload, no look that is due.
     """
 
@@ -65,3 +66,4 @@ class Status:
     models: dict[str, ModelStatus]
     problems: tuple[Problem, ...]
     settled: bool
+    attempted: bool = False

@@ -87,6 +87,7 @@ def build_status(
         models={model.name: _model_status(model) for model in records},
         problems=tuple(problems),
         settled=all_seen and not any(_is_busy(model, now_ms) for model in records),
+        attempted=all_seen and all(model.attempted for model in records),
     )
 
 

@@ -19,7 +19,7 @@ from turnout.repository.publish import STAGING_PREFIX
 
 _log = logging.getLogger("turnout.repository.watch")
 
-WatchMode: TypeAlias = Literal["auto", "events", "poll"]
+WatchMode: TypeAlias = Literal["auto", "events", "poll", "once"]
 
 Scope: TypeAlias = frozenset[str] | None
 """The models that may have changed; None for all of the source's."""
@@ -40,7 +40,7 @@ class WatchOptions:
     """How to watch.
 
     Attributes:
-        mode: `auto` takes events on local file systems and polls remote ones.
+        mode: `auto` takes events on local file systems and polls remote ones; `once` looks at the start alone.
         poll_interval_ms: between two looks where there are no events.
         rescan_interval_ms: between two looks at everything, events or not; links to other folders, for one, cause none.
     """
@@ -83,6 +83,8 @@ class SourceWatcher:
         root = watched_folder(self._source)
         while not self._stop.is_set():
             self._changed(None)
+            if self._options.mode == "once":
+                return
             if not self._should_poll(root):
                 try:
                     self._watch_events(root)

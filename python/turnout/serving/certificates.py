@@ -1,12 +1,11 @@
-"""The server's certificates: which listener gets which files, and the watch for renewed ones."""
+"""The watch for renewed certificates."""
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from turnout.config.settings import ServerSettings
 from turnout.errors import TurnoutError
 
 _log = logging.getLogger("turnout.serving.certificates")
@@ -18,25 +17,15 @@ TlsPaths: TypeAlias = tuple[str, str, str | None]
 """Certificate, key, authority of clients."""
 
 
-def tls_paths(settings: ServerSettings, door: str) -> TlsPaths | None:
-    """Returns the files with which a door speaks TLS; None where it does not. Unix sockets never do."""
-    is_local = {"rest": settings.rest_socket, "grpc": settings.grpc_socket}[door] is not None
-    if settings.tls_certificate is None or settings.tls_key is None or is_local:
-        return None
-    if settings.tls_doors not in ("both", door):
-        return None
-    return settings.tls_certificate, settings.tls_key, settings.tls_client_ca
-
-
 class CertificateWatch:
     """Has certificates read anew when their files change. Start it once; `close` ends its thread.
 
     Args:
-        paths: the files.
+        paths: the files; None stands for one that there is not.
         reload: reads them all; raises a `TurnoutError` where they are wrong.
     """
 
-    def __init__(self, paths: TlsPaths, reload: Callable[[], None]) -> None:
+    def __init__(self, paths: Iterable[str | None], reload: Callable[[], None]) -> None:
         self._paths = [path for path in paths if path is not None]
         self._reload = reload
         self._stop = threading.Event()

@@ -17,7 +17,8 @@ from turnout.lifecycle.manager import Manager
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import Source
-from turnout.serving.certificates import CertificateWatch, tls_paths
+from turnout.serving.certificates import CertificateWatch
+from turnout.serving.listeners import Listener, configured_listeners
 
 _log = logging.getLogger("turnout.serving.server")
 
@@ -29,14 +30,22 @@ class Serving:
         sources: where models come from.
         config: all settings.
         owns_process: whether this process is there for this server alone, so that fatal signals may be noted.
+        listeners: where to listen; None is one for each door, as the settings say.
 
     Attributes:
         settings: the server's settings.
-        rest_address: where REST listens: `HOST:PORT` or `unix:PATH`; empty before the start.
-        grpc_address: where gRPC listens, likewise.
+        rest_address: where REST listens first: `HOST:PORT` or `unix:PATH`; empty before the start.
+        grpc_address: where gRPC listens first, likewise.
     """
 
-    def __init__(self, sources: Sequence[Source], config: Config, *, owns_process: bool = False) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        config: Config,
+        *,
+        owns_process: bool = False,
+        listeners: Sequence[Listener] | None = None,
+    ) -> None:
         self.settings = config.server.settings
         self.rest_address = ""
         self.grpc_address = ""
@@ -45,8 +54,10 @@ class Serving:
         self._started = False
         self._stopped = False
         self._plane = _dataplane.DataPlane(data_plane_json(self.settings))
-        self._tls = {door: tls_paths(self.settings, door) for door in ("rest", "grpc")}
-        files = self._tls["grpc"] or self._tls["rest"]
+        self._listeners = configured_listeners(self.settings) if listeners is None else tuple(listeners)
+        tls = {listener.door: files for listener in self._listeners if (files := listener.tls(self.settings))}
+        self._has_tls = frozenset(tls)
+        files = next(iter(tls.values()), None)
         self._watch = CertificateWatch(files, self._plane.reload_certificates) if files else None
         self._manager = Manager(
             self._plane,
@@ -59,20 +70,23 @@ class Serving:
     @property
     def rest_url(self) -> str:
         """Where REST listens, for clients; empty before the start."""
-        return _url("https" if self._tls["rest"] else "http", self.rest_address)
+        return _url("https" if "rest" in self._has_tls else "http", self.rest_address)
 
     @property
     def grpc_url(self) -> str:
         """Where gRPC listens, for `turnout.Client`; empty before the start."""
-        return _url("grpcs" if self._tls["grpc"] else "grpc", self.grpc_address)
+        return _url("grpcs" if "grpc" in self._has_tls else "grpc", self.grpc_address)
 
     @property
     def is_forked(self) -> bool:
         """Whether this process is a forked child of the one that made the server."""
         return self._guard.is_forked
 
-    def start(self) -> None:
+    def start(self, *, listen: bool = True) -> None:
         """Opens the listeners, then begins to load; returns before anything is loaded.
+
+        Args:
+            listen: whether to open the listeners now; otherwise `listen` does it.
 
         Raises:
             AddressInUseError: a port is taken; nothing was started.
@@ -82,20 +96,31 @@ class Serving:
             if self._started or self._stopped:
                 raise UnavailableError("the server was started before", hint="Make a new one.")
             self._started = True
-        settings = self.settings
-        rest = _listen_address(settings.rest_socket, settings.host, settings.rest_port)
-        grpc = _listen_address(settings.grpc_socket, settings.host, settings.grpc_port)
-        try:
-            self.rest_address = self._plane.listen("rest", rest, settings.reuse_port, self._tls["rest"])
-            self.grpc_address = self._plane.listen("grpc", grpc, settings.reuse_port, self._tls["grpc"])
-        except BaseException:
-            self._plane.close()
-            raise
+        if listen:
+            try:
+                self.listen()
+            except BaseException:
+                self._plane.close()
+                raise
         self._manager.start()
         if self._watch is not None:
             self._watch.start()
         # Threads that are inside the data plane when the interpreter ends would not survive their way out.
         atexit.register(self.close)
+
+    def listen(self) -> None:
+        """Opens the listeners; called once, by `start` or after it.
+
+        Raises:
+            AddressInUseError: a port is taken.
+        """
+        for listener in self._listeners:
+            tls = listener.tls(self.settings)
+            address = self._plane.listen(listener.door, listener.address, self.settings.reuse_port, tls)
+            if listener.door == "rest":
+                self.rest_address = self.rest_address or address
+            else:
+                self.grpc_address = self.grpc_address or address
         _log.info("listening", extra={"rest": self.rest_address, "grpc": self.grpc_address})
 
     def status(self) -> Status:
@@ -169,18 +194,15 @@ def _url(scheme: str, address: str) -> str:
     return f"{scheme}://{address}" if address else ""
 
 
-def _listen_address(socket_path: str | None, host: str, port: int) -> str:
-    if socket_path is not None:
-        return f"unix:{socket_path}"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _manager_options(settings: ServerSettings, *, owns_process: bool) -> ManagerOptions:
     return ManagerOptions(
         cache_dir=Path(settings.cache_dir),
         settle_ms=settings.settle_ms,
         poll_interval_ms=settings.poll_interval_ms,
         ready=settings.ready,
+        watch=settings.watch,
+        retry_limit_ms=settings.load_retry_limit_ms,
+        max_retries=settings.max_load_retries,
         fatal_log=owns_process,
     )
 

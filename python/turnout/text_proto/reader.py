@@ -9,7 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, TurnoutError
 from turnout.text_proto.literals import parse_double, parse_integer, unescape
 from turnout.text_proto.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message, Record, Value
 from turnout.text_proto.tokens import Token, Tokens
@@ -54,9 +54,26 @@ def parse_message(text: str, message: Message, file: str) -> Record:
         file: the name of the file, for messages.
 
     Raises:
-        ConfigError: the text is wrong; `context` has `file`, `line` and `column`.
+        ConfigError: the text is wrong; `context` has `file`, `line`, `column` and `message`.
     """
-    return _Reader(Tokens(text, file)).message(message, closer="")
+    try:
+        return _Reader(Tokens(text, file)).message(message, closer="")
+    except ConfigError as error:
+        error.context["message"] = message.name
+        raise
+
+
+def parse_failure(error: TurnoutError) -> str | None:
+    """Returns the lines that upstream prints for a file that cannot be read, which scripts look for.
+
+    None where the error is about something else.
+    """
+    about = error.context
+    if not {"file", "line", "column", "message"} <= set(about):
+        return None
+    place = f"{about['line']}:{about['column']}: {error.message.partition(': ')[2]}"
+    text = f"Error parsing text-format tensorflow.serving.{about['message']}: {place}"
+    return f"{text}\nInvalid protobuf file: '{about['file']}'"
 
 
 class _Reader:

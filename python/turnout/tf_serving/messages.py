@@ -76,15 +76,12 @@ MODEL_CONFIG = Message(
     ),
 )
 
+MODEL_CONFIG_LIST = Message("ModelConfigList", (Field(1, "config", MODEL_CONFIG, repeated=True),))
+
 MODEL_SERVER_CONFIG = Message(
     "ModelServerConfig",
     (
-        Field(
-            1,
-            "model_config_list",
-            Message("ModelConfigList", (Field(1, "config", MODEL_CONFIG, repeated=True),)),
-            oneof="config",
-        ),
+        Field(1, "model_config_list", MODEL_CONFIG_LIST, oneof="config"),
         Field(
             2,
             "custom_model_config",

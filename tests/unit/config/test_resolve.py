@@ -167,7 +167,9 @@ def test_a_flag_for_every_model_beats_all(tmp_path: Path) -> None:
         ),
         pytest.param(Sources(file="rest_port = 70000"), "expected at most 65535, got 70000", None, id="above"),
         pytest.param(Sources(file="loops = 0"), "expected at least 1, got 0", None, id="below"),
-        pytest.param(Sources(file='ready = "some"'), "expected 'any' or 'all', got 'some'", None, id="no such word"),
+        pytest.param(
+            Sources(file='ready = "some"'), "expected 'any', 'all' or 'first', got 'some'", None, id="no such word"
+        ),
         pytest.param(Sources(file="reuse_port = 1"), "expected `true` or `false`, got 1", None, id="no boolean"),
         pytest.param(
             Sources(environ={"TURNOUT_REST_PORT": "many"}),

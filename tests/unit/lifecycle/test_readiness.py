@@ -23,6 +23,9 @@ EMPTY = ModelReadiness("empty", attempted=True, serves=False)
         ([UP, DOWN, LOADING], "all", True, ""),
         ([DOWN], "any", True, "not serving: down (version 1: cut)"),
         ([], "any", True, "there is no model"),
+        ([UP, LOADING, DOWN], "first", False, ""),
+        ([LOADING, DOWN], "first", False, "loading: loading"),
+        ([DOWN], "first", False, "not serving: down (version 1: cut)"),
     ],
 )
 def test_readiness(models: list[ModelReadiness], mode: Ready, was_ready: bool, reason: str) -> None:

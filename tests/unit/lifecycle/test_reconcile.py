@@ -8,6 +8,7 @@ from turnout.lifecycle.complaints import model_problems
 from turnout.lifecycle.records import ModelRecord
 from turnout.lifecycle.settings import ModelSettings
 from turnout.lifecycle.state import VersionState
+from turnout.repository.layout import ModelSource
 from turnout.repository.scan import Problem
 
 
@@ -425,6 +426,48 @@ def test_ready_when_each_was_tried_and_one_serves(world: World) -> None:
     assert world.status.reason == "loading: b"
     world.tell(world.plane.fail(second))
     assert world.status.ready
+
+
+def test_the_first_that_serves_suffices_where_that_is_wanted() -> None:
+    world = World(ready="first", sources=(ModelSource("other", ROOT / "other"),))
+    world.put("a", 1)
+    world.put("b", 1)
+    world.look()
+    world.work()
+    assert not world.status.ready
+    [first, second] = world.plane.loading
+    world.tell(world.plane.finish(first))
+    assert world.status.ready
+    assert not world.status.attempted
+    world.tell(world.plane.fail(second))
+    assert not world.status.attempted, "a source was not looked at yet"
+    world.wait(30_000)
+    assert world.status.attempted
+    assert world.plane.route("other") == {
+        "name": "other",
+        "default": None,
+        "labels": {},
+        "problem": "no look at `/models/other` has ended within 30 s",
+        "versions": [],
+    }
+
+
+def test_a_failed_load_is_tried_again_so_often() -> None:
+    world = World(max_retries=2)
+    world.put("digits", 1)
+    world.look()
+    world.work()
+    for _ in range(3):
+        world.fail_all()
+        world.wait(100_000)
+        world.work()
+    assert not world.plane.loading
+    world.wait(3_600_000)
+    world.work()
+    assert not world.plane.loading
+    world.put("digits", 1, generation=2)
+    world.settle()
+    assert world.plane.default("digits") == 1, "new files begin anew"
 
 
 def test_all_must_serve_where_that_is_wanted() -> None:

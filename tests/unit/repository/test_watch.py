@@ -91,6 +91,13 @@ def test_events_name_the_model(tmp_path: Path, start: Start) -> None:
     until(seen, frozenset({"new"}), lambda: (tmp_path / "new" / "b").write_bytes(b"x"))
 
 
+def test_once_is_one_look(tmp_path: Path, start: Start) -> None:
+    seen = start(RepositorySource(tmp_path), "once")
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(queue.Empty):
+        seen.get(timeout=0.5)
+
+
 def test_a_look_is_no_event(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "digits" / "1" / "a"
     path.parent.mkdir(parents=True)

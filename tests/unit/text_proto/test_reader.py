@@ -112,7 +112,7 @@ def test_says_what_is_wrong_and_where(text: str, line: int, column: int, message
     with pytest.raises(ConfigError) as caught:
         read(text)
     assert caught.value.message.startswith(f"`a.config`, line {line}, column {column}: {message}")
-    assert caught.value.context == {"file": "a.config", "line": line, "column": column}
+    assert caught.value.context == {"file": "a.config", "line": line, "column": column, "message": ALL.name}
     assert (caught.value.hint or "").startswith(hint or "")
     assert (caught.value.hint is None) == (hint is None)
 

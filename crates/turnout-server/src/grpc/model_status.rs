@@ -33,6 +33,13 @@ pub(crate) fn answer(routes: &Routes, message: &[u8]) -> Result<GetModelStatusRe
         ))
     };
     let model = routes.model(spec.name).ok_or_else(unknown_model)?;
+    if model.versions.is_empty() {
+        return Err(match model.problem.as_str() {
+            "" => unknown_model(),
+            problem => unknown_model().with_hint(problem),
+        }
+        .into());
+    }
     let version = wanted(model, spec.version)?;
     let mut versions: Vec<&VersionStatus> = model
         .versions

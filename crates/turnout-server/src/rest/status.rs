@@ -30,9 +30,14 @@ fn select<'a>(
     version: &Version<'_>,
 ) -> Result<Vec<&'a VersionStatus>, Failure> {
     let none = || Error::model_not_found(format!("Could not find any versions of model {name}"));
-    let route = route
-        .filter(|route| !route.versions.is_empty())
-        .ok_or_else(none)?;
+    let route = route.ok_or_else(none)?;
+    if route.versions.is_empty() {
+        return Err(match route.problem.as_str() {
+            "" => none(),
+            problem => none().with_hint(problem),
+        }
+        .into());
+    }
     let number = match version {
         Version::Default => {
             let mut all: Vec<&VersionStatus> = route.versions.iter().collect();
