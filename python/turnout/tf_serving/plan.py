@@ -12,8 +12,6 @@ from turnout.errors import ConfigError
 from turnout.host.machine import read_machine
 from turnout.repository.layout import Source
 from turnout.serving.listeners import Listener
-from turnout.text_proto.reader import read_message
-from turnout.tf_serving import messages
 from turnout.tf_serving.flag_parsing import Arguments
 from turnout.tf_serving.flags import FLAGS, Flag
 from turnout.tf_serving.outcome import Outcome
@@ -155,8 +153,8 @@ def _server_settings(arguments: Arguments, said: _Said) -> dict[str, Any]:
     else:
         settings["poll_interval_ms"] = min(poll_s, _MAX_POLL_S) * 1000
     settings |= _channel_settings(arguments.text("grpc_channel_arguments"), said)
-    if arguments.text("tensorflow_session_config_file"):
-        _say_session(Path(arguments.text("tensorflow_session_config_file")), said)
+    if arguments.flag("enable_serialization_as_tensor_content"):
+        settings["grpc_tensor_content"] = True
     return settings
 
 
@@ -171,13 +169,6 @@ def _channel_settings(text: str, said: _Said) -> dict[str, Any]:
         else:
             said.add(logging.WARNING, f"`--grpc_channel_arguments`: `{name}` does nothing here")
     return settings
-
-
-def _say_session(file: Path, said: _Said) -> None:
-    config = read_message(file, messages.SESSION_CONFIG)
-    for name in config.values:
-        if name != "intra_op_parallelism_threads":
-            said.add(logging.WARNING, f"{file.name}:{config.lines[name]} `{name}` does nothing yet: the engine decides")
 
 
 def _listeners(arguments: Arguments, said: _Said) -> tuple[Listener, ...]:

@@ -15,11 +15,10 @@ from turnout.tf_serving.flag_parsing import Arguments
 from turnout.tf_serving.models import translate_models
 from turnout.tf_serving.outcome import Outcome
 from turnout.tf_serving.server_files import translate_platforms
+from turnout.tf_serving.session_flags import session_settings
 
 COMMAND_LINE = "command line"
 """The name of the file that a model from the flags is said to stand in."""
-
-_MAX_THREADS = 1024
 
 Remarks: TypeAlias = Callable[[Outcome], None]
 """Gets what is to be said of the files."""
@@ -69,12 +68,11 @@ def model_tables(file: str, config: Record, arguments: Arguments, remarks: Remar
     outcome = Outcome()
     translate_models(file, config, outcome)
     merges = _translate_batching(arguments, outcome) or arguments.flag("enable_batching")
-    threads = _threads(arguments)
+    sessions = session_settings(arguments)
     for table in outcome.models.values():
         # Upstream runs requests one by one unless it is asked to batch them.
         table.settings["merge"] = "auto" if merges else "never"
-        if threads:
-            table.settings["intra_op_threads"] = threads
+        table.settings.update(sessions)
     if remarks is not None:
         remarks(outcome)
     served = {name: table.settings for name, table in outcome.models.items() if "path" in table.settings}
@@ -95,7 +93,7 @@ def _translate_batching(arguments: Arguments, outcome: Outcome) -> bool:
     platforms, file = arguments.text("platform_config_file"), arguments.text("batching_parameters_file")
     if platforms:
         config = read_message(Path(platforms), messages.PLATFORM_CONFIG_MAP)
-        parameters = translate_platforms(platforms, config, outcome)
+        parameters, _ = translate_platforms(platforms, config, outcome)
         if parameters is not None and outcome.models:
             translate_batching(platforms, parameters, outcome)
         return parameters is not None
@@ -104,13 +102,3 @@ def _translate_batching(arguments: Arguments, outcome: Outcome) -> bool:
         if outcome.models:
             translate_batching(file, parameters, outcome)
     return False
-
-
-def _threads(arguments: Arguments) -> int:
-    """Returns the threads of one execution; 0 where nothing says so."""
-    chosen = arguments.integer("tensorflow_session_parallelism") or arguments.integer("tensorflow_intra_op_parallelism")
-    file = arguments.text("tensorflow_session_config_file")
-    if file:
-        config = read_message(Path(file), messages.SESSION_CONFIG)
-        chosen = config.integer("intra_op_parallelism_threads") or chosen
-    return min(max(chosen, 0), _MAX_THREADS)

@@ -66,7 +66,7 @@ def differences(made: Plan) -> dict[str, Any]:
     for name in made.config.model_paths:
         for field in dataclasses.fields(ModelSettings):
             value = getattr(made.config.model(name).settings, field.name)
-            if value != getattr(of_usual, field.name):
+            if value != getattr(of_usual, field.name) and field.metadata.get("is_setting", True):
                 found[f"{name}.{field.name}"] = value
     listeners = [listener.address for listener in made.listeners]
     if listeners != ["0.0.0.0:8500"]:
@@ -142,18 +142,16 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     ],
     "flush_filesystem_caches": [(("--flush_filesystem_caches",), told("flush_filesystem_caches"))],
     "tensorflow_session_parallelism": [
-        (("--tensorflow_session_parallelism=2",), {"default.intra_op_threads": 2}),
+        (("--tensorflow_session_parallelism=2",), {"default.intra_op_threads": 2, "default.inter_op_threads": 2}),
     ],
     "tensorflow_intra_op_parallelism": [
         (("--tensorflow_intra_op_parallelism=2",), {"default.intra_op_threads": 2}),
     ],
-    "tensorflow_inter_op_parallelism": [
-        (("--tensorflow_inter_op_parallelism=2",), warned("tensorflow_inter_op_parallelism"))
-    ],
+    "tensorflow_inter_op_parallelism": [(("--tensorflow_inter_op_parallelism=2",), {"default.inter_op_threads": 2})],
     "tensorflow_session_config_file": [
         (
-            ("--tensorflow_session_config_file=session",),
-            {"default.intra_op_threads": 3, "log": [("WARNING", "allow_soft_placement")]},
+            ("--tensorflow_session_config_file=session", "--tensorflow_intra_op_parallelism=2"),
+            {"default.session_config_file": "FOLDER/session"},
         )
     ],
     "use_alts_credentials": [(("--use_alts_credentials=false",), {})],
@@ -174,7 +172,7 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
         (("--per_process_gpu_memory_fraction=0",), {}),
     ],
     "saved_model_tags": [
-        (("--saved_model_tags=serve,gpu",), warned("saved_model_tags")),
+        (("--saved_model_tags=serve,gpu",), {"default.savedmodel_tags": ("serve", "gpu")}),
         (("--saved_model_tags=serve",), {}),
     ],
     "grpc_channel_arguments": [
@@ -182,9 +180,9 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
         (("--grpc_channel_arguments=grpc.x=1",), warned("grpc_channel_arguments")),
     ],
     "grpc_max_threads": [(("--grpc_max_threads=2",), told("grpc_max_threads"))],
-    "enable_model_warmup": [(("--enable_model_warmup=false",), {})],
+    "enable_model_warmup": [(("--enable_model_warmup=false",), {"default.warmup_iterations": 0})],
     "num_request_iterations_for_warmup": [
-        (("--num_request_iterations_for_warmup=2",), warned("num_request_iterations_for_warmup"))
+        (("--num_request_iterations_for_warmup=2",), {"default.warmup_iterations": 2})
     ],
     "version": [(("--version=false",), {})],
     "monitoring_config_file": [(("--monitoring_config_file=m",), warned("monitoring_config_file"))],
@@ -199,7 +197,7 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     "enable_signature_method_name_check": [
         (("--enable_signature_method_name_check",), warned("enable_signature_method_name_check"))
     ],
-    "xla_cpu_compilation_enabled": [(("--xla_cpu_compilation_enabled",), warned("xla_cpu_compilation_enabled"))],
+    "xla_cpu_compilation_enabled": [(("--xla_cpu_compilation_enabled",), {"default.xla": True})],
     "xla_gpu_compilation_enabled": [(("--xla_gpu_compilation_enabled",), warned("xla_gpu_compilation_enabled"))],
     "enable_profiler": [
         (("--enable_profiler",), warned("enable_profiler")),
@@ -208,11 +206,11 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     "thread_pool_factory_config_file": [
         (("--thread_pool_factory_config_file=f",), warned("thread_pool_factory_config_file"))
     ],
-    "mixed_precision": [(("--mixed_precision=bfloat16",), warned("mixed_precision"))],
+    "mixed_precision": [(("--mixed_precision=bfloat16",), {"default.mixed_precision": "bfloat16"})],
     "skip_initialize_tpu": [(("--skip_initialize_tpu",), told("skip_initialize_tpu"))],
     "enable_grpc_healthcheck_service": [(("--enable_grpc_healthcheck_service",), {})],
     "enable_serialization_as_tensor_content": [
-        (("--enable_serialization_as_tensor_content",), warned("enable_serialization_as_tensor_content"))
+        (("--enable_serialization_as_tensor_content",), {"grpc_tensor_content": True})
     ],
 }
 
@@ -230,6 +228,8 @@ def test_what_a_flag_does(flags: tuple[str, ...], expected: dict[str, Any], fold
     for name, value in found.items():
         if isinstance(value, str) and value.startswith("/proc/self/fd/"):
             found[name] = "/proc/self/fd/N"
+    if "default.session_config_file" in found:
+        found["default.session_config_file"] = found["default.session_config_file"].replace(str(folder), "FOLDER")
     if "sources" in expected:
         expected["sources"] = [(name, path.replace("FOLDER", str(folder))) for name, path in expected["sources"]]
     assert found == expected
