@@ -17,9 +17,11 @@ from turnout.tf_serving.flag_parsing import Arguments
 from turnout.tf_serving.flags import FLAGS, Flag
 from turnout.tf_serving.outcome import Outcome
 from turnout.tf_serving.served_models import COMMAND_LINE, read_models, sources_of
+from turnout.tf_serving.server_files import translate_monitoring
 from turnout.tf_serving.text_format import read_message
 
 MAX_MESSAGE_BYTES = 2 * GIB - 1
+_DAY_MS = 86_400_000
 _MAX_POLL_S = 3600
 _STREAMS = "grpc.max_concurrent_streams"
 
@@ -146,6 +148,7 @@ def _server_settings(arguments: Arguments, said: _Said) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "host": "0.0.0.0",
         "request_timeout_ms": max(1, arguments.integer("rest_api_timeout_in_ms")),
+        "grpc_timeout_ms": _DAY_MS,
         "max_load_retries": max(0, arguments.integer("max_num_load_retries")),
         "load_retry_limit_ms": max(1, arguments.integer("load_retry_interval_micros") // 1000),
     }
@@ -155,6 +158,7 @@ def _server_settings(arguments: Arguments, said: _Said) -> dict[str, Any]:
     else:
         settings["poll_interval_ms"] = min(poll_s, _MAX_POLL_S) * 1000
     settings |= _channel_settings(arguments.text("grpc_channel_arguments"), said)
+    settings |= _monitoring(arguments.text("monitoring_config_file"), said)
     if arguments.text("tensorflow_session_config_file"):
         _say_session(Path(arguments.text("tensorflow_session_config_file")), said)
     return settings
@@ -171,6 +175,15 @@ def _channel_settings(text: str, said: _Said) -> dict[str, Any]:
         else:
             said.add(logging.WARNING, f"`--grpc_channel_arguments`: `{name}` does nothing here")
     return settings
+
+
+def _monitoring(file: str, said: _Said) -> dict[str, Any]:
+    if not file:
+        return {}
+    outcome = Outcome()
+    translate_monitoring(file, read_message(Path(file), messages.MONITORING_CONFIG), outcome)
+    said.add_remarks(outcome)
+    return dict(outcome.server.settings)
 
 
 def _say_session(file: Path, said: _Said) -> None:
