@@ -23,6 +23,7 @@ __all__ = [
     "list_error_codes",
     "list_metrics",
     "list_rest_routes",
+    "list_tf_serving_metrics",
     "probe_engine",
 ]
 
@@ -91,6 +92,9 @@ def list_error_codes() -> list[tuple[str, bool, str, int, str, str]]:
 
 def list_metrics() -> list[tuple[str, str, str, list[str]]]:
     """(name, kind, help, labels) of every metric that the page can show."""
+
+def list_tf_serving_metrics() -> list[tuple[str, str, str, list[str]]]:
+    """The same of the page with TensorFlow Serving's names."""
 
 def list_rest_routes() -> list[tuple[str, str, str]]:
     """(method, path pattern, meaning) of every REST route."""

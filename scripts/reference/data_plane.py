@@ -32,15 +32,24 @@ def base_names(class_name: str) -> str:
 
 def metrics_page() -> str:
     """Every metric with its kind and labels."""
-    rows = [
-        (code(name), kind, ", ".join(code(label) for label in labels), meaning)
-        for name, kind, meaning, labels in sorted(_dataplane.list_metrics())
-    ]
     return page(
         "Metrics",
         "`GET /metrics` on the REST port answers with these, in the Prometheus text format.",
-        table(("metric", "kind", "labels", "meaning"), rows),
+        metric_table(_dataplane.list_metrics()),
+        "## Under TensorFlow Serving's names",
+        "Where `tf_serving_metrics_path` is set, REST answers there with these. Buckets end at 10 µs times 1.8 to the"
+        " power of 0 to 32.",
+        metric_table(_dataplane.list_tf_serving_metrics()),
     )
+
+
+def metric_table(metrics: list[tuple[str, str, str, list[str]]]) -> str:
+    """One row for each metric."""
+    rows = [
+        (code(name), kind, ", ".join(code(label) for label in labels), meaning)
+        for name, kind, meaning, labels in sorted(metrics)
+    ]
+    return table(("metric", "kind", "labels", "meaning"), rows)
 
 
 def rest_page() -> str:

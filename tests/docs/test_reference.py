@@ -59,6 +59,14 @@ def test_every_metric_is_named_by_the_rule_and_explained():
         assert all(re.fullmatch(r"[a-z_]+", label) for label in labels)
 
 
+def test_every_metric_under_tf_serving_s_names_is_explained():
+    for name, kind, meaning, labels in _dataplane.list_tf_serving_metrics():
+        assert re.fullmatch(r":tensorflow:serving:[a-z_]+", name), name
+        assert kind in {"counter", "histogram"}
+        assert meaning
+        assert labels
+
+
 def test_every_rest_route_is_explained():
     routes = _dataplane.list_rest_routes()
     assert len(routes) == len(set(routes)) > 0

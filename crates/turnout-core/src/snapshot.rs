@@ -22,6 +22,10 @@ pub struct Settings {
     pub header_timeout_ms: u64,
     pub idle_timeout_ms: u64,
     pub request_timeout_ms: u64,
+    /// Of gRPC calls that bring no deadline.
+    pub grpc_timeout_ms: u64,
+    /// Where REST serves TensorFlow Serving's metrics; None for nowhere.
+    pub tf_serving_metrics_path: Option<String>,
     pub event_capacity: usize,
     pub grpc_tensor_content: bool,
     pub ready_reason: String,

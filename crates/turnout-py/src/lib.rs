@@ -20,6 +20,7 @@ mod module {
         bound_memory_retention,
         data_plane::DataPlane,
         inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
+        list_tf_serving_metrics,
         messages::{decode_predict_response, encode_predict_request},
         probe_engine,
     };
@@ -102,19 +103,27 @@ fn list_error_codes() -> Vec<CodeRow> {
     ErrorCode::ALL.iter().map(row).collect()
 }
 
+type MetricRow = (&'static str, &'static str, &'static str, Vec<&'static str>);
+
+fn metric_row(metric: &turnout_server::metrics::MetricInfo) -> MetricRow {
+    (
+        metric.name,
+        metric.kind,
+        metric.help,
+        metric.labels.to_vec(),
+    )
+}
+
 #[pyfunction]
-fn list_metrics() -> Vec<(&'static str, &'static str, &'static str, Vec<&'static str>)> {
+fn list_metrics() -> Vec<MetricRow> {
     let metrics = turnout_server::metrics::METRICS.iter();
-    metrics
-        .map(|metric| {
-            (
-                metric.name,
-                metric.kind,
-                metric.help,
-                metric.labels.to_vec(),
-            )
-        })
-        .collect()
+    metrics.map(metric_row).collect()
+}
+
+#[pyfunction]
+fn list_tf_serving_metrics() -> Vec<MetricRow> {
+    let metrics = turnout_server::metrics::TF_SERVING_METRICS.iter();
+    metrics.map(metric_row).collect()
 }
 
 #[pyfunction]

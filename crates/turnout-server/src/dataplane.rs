@@ -81,7 +81,10 @@ impl DataPlane {
         // The reaper may wait for a load that cannot be interrupted, so it is never joined.
         let (grave, _) = reaper::start(Arc::clone(&events))?;
         threads.extend(codecs);
-        let metrics = Arc::new(Metrics::new(loops + 2));
+        let metrics = Arc::new(Metrics::new(
+            loops + 2,
+            settings.tf_serving_metrics_path.is_some(),
+        ));
         let shared = Arc::new(Shared::new(
             settings, events, executor, offload, nursery, metrics,
         ));

@@ -5,7 +5,9 @@
 mod catalogue;
 mod histogram;
 mod render;
+mod tf_serving;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -15,6 +17,9 @@ use turnout_core::{Door, ErrorCode};
 pub use catalogue::{METRICS, MetricInfo};
 use histogram::Histogram;
 pub(crate) use render::render;
+pub use tf_serving::TF_SERVING_METRICS;
+pub(crate) use tf_serving::render as render_tf_serving;
+use tf_serving::{ModelSums, Observed};
 
 pub(crate) const DOORS: [Door; 3] = [Door::Rest, Door::Grpc, Door::InProcess];
 const CODES: usize = ErrorCode::ALL.len() + 1;
@@ -50,10 +55,12 @@ struct Shard {
     queue: Histogram,
     execute: Histogram,
     encode: Histogram,
+    /// For the page with TensorFlow Serving's names, where there is one.
+    observed: Option<Box<Observed>>,
 }
 
 impl Shard {
-    fn new() -> Self {
+    fn new(tf_serving: bool) -> Self {
         Self {
             begun: AtomicU64::new(0),
             ended: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
@@ -62,6 +69,7 @@ impl Shard {
             queue: Histogram::seconds(),
             execute: Histogram::seconds(),
             encode: Histogram::seconds(),
+            observed: tf_serving.then(|| Box::new(Observed::new())),
         }
     }
 }
@@ -107,6 +115,16 @@ impl ServableMetrics {
             .fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         shard.total.observe_time(stages.received, now);
+        if let (Some(observed), None) = (&shard.observed, code) {
+            let started = stages.started.zip(stages.finished);
+            let runtime =
+                started.map(|(started, finished)| finished.saturating_duration_since(started));
+            observed.observe(
+                door,
+                now.saturating_duration_since(stages.received),
+                runtime,
+            );
+        }
         let spans = [
             (&shard.decode, Some(stages.received), stages.decoded),
             (&shard.queue, stages.decoded, stages.started),
@@ -177,16 +195,43 @@ impl Drop for Tracked {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     shards: usize,
+    tf_serving: bool,
     refused: [[AtomicU64; CODES]; DOORS.len()],
     connections: [AtomicU64; DOORS.len()],
     servables: Mutex<Vec<Weak<ServableMetrics>>>,
+    /// Of all versions, where TensorFlow Serving's names are wanted.
+    kept: Mutex<Kept>,
+}
+
+/// What is counted per model and so must outlive the versions.
+#[derive(Debug, Default)]
+struct Kept {
+    live: Vec<Arc<ServableMetrics>>,
+    retired: BTreeMap<Arc<str>, ModelSums>,
+}
+
+impl Kept {
+    /// Adds up what nobody counts with any more.
+    fn retire(&mut self) {
+        let retired = &mut self.retired;
+        self.live.retain(|servable| {
+            let is_live = Arc::strong_count(servable) > 1;
+            if !is_live {
+                let sums = retired.entry(Arc::clone(&servable.model)).or_default();
+                sums.add(servable);
+            }
+            is_live
+        });
+    }
 }
 
 impl Metrics {
-    /// `shards`: one per thread that counts requests.
-    pub(crate) fn new(shards: usize) -> Self {
+    /// `shards`: one per thread that counts requests. `tf_serving`: whether that server's names are served too.
+    pub(crate) fn new(shards: usize, tf_serving: bool) -> Self {
         Self {
             shards,
+            tf_serving,
+            kept: Mutex::default(),
             refused: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             connections: std::array::from_fn(|_| AtomicU64::new(0)),
             servables: Mutex::default(),
@@ -200,7 +245,8 @@ impl Metrics {
         version: u64,
         signatures: &[String],
     ) -> Arc<ServableMetrics> {
-        let shards = || (0..self.shards).map(|_| Shard::new()).collect();
+        let tf_serving = self.tf_serving;
+        let shards = || (0..self.shards).map(|_| Shard::new(tf_serving)).collect();
         let batch = |_| BatchShard {
             rows: Histogram::counts(),
             requests: Histogram::counts(),
@@ -220,6 +266,12 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner);
         servables.retain(|weak| weak.strong_count() > 0);
         servables.push(Arc::downgrade(&made));
+        drop(servables);
+        if tf_serving {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.retire();
+            kept.live.push(Arc::clone(&made));
+        }
         made
     }
 
@@ -232,7 +284,31 @@ impl Metrics {
         self.connections[door as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What every model has counted, by name.
+    fn model_sums(&self) -> BTreeMap<Arc<str>, ModelSums> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retire();
+        let mut sums = kept.retired.clone();
+        for servable in &kept.live {
+            sums.entry(Arc::clone(&servable.model))
+                .or_default()
+                .add(servable);
+        }
+        sums
+    }
+
+    /// Requests of REST and gRPC that reached no version, by code.
+    fn refused_counts(&self) -> [[u64; CODES]; 2] {
+        std::array::from_fn(|door| {
+            std::array::from_fn(|code| self.refused[door][code].load(Ordering::Relaxed))
+        })
+    }
+
     fn live_servables(&self) -> Vec<Arc<ServableMetrics>> {
+        if self.tf_serving {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.retire();
+        }
         let servables = self
             .servables
             .lock()

@@ -228,6 +228,11 @@ impl Service {
         metrics::render(&self.0.shared, env!("CARGO_PKG_VERSION"))
     }
 
+    /// The page with TensorFlow Serving's names.
+    pub(crate) fn tf_serving_metrics_page(&self) -> String {
+        metrics::render_tf_serving(&self.0.shared.metrics)
+    }
+
     /// Logs what a client must not see: the cause behind an internal error, under the request's id.
     pub(crate) fn log_failure(&self, context: &RequestContext, error: &Error) {
         if error.code() != ErrorCode::Internal {

@@ -46,6 +46,8 @@ pub(crate) fn settings() -> Settings {
         header_timeout_ms: 1_000,
         idle_timeout_ms: 1_000,
         request_timeout_ms: 10_000,
+        grpc_timeout_ms: 10_000,
+        tf_serving_metrics_path: None,
         event_capacity: 64,
         ready_reason: "starting".into(),
     }
@@ -73,7 +75,7 @@ impl Bench {
         let (grave, reaper) = reaper::start(Arc::clone(&events)).expect("threads start");
         threads.extend(codecs);
         threads.push(reaper);
-        let metrics = Arc::new(Metrics::new(2));
+        let metrics = Arc::new(Metrics::new(2, false));
         Self {
             shared: Arc::new(Shared::new(
                 settings, events, executor, offload, nursery, metrics,

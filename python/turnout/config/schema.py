@@ -44,6 +44,8 @@ class ServerSchema(Schema):
     """Path of a Unix socket on which gRPC listens instead of the TCP port."""
     grpc_tensor_content: bool | None = None
     """Sends the numbers of gRPC's Predict answers in `tensor_content`, not in the typed fields that clients read."""
+    grpc_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
+    """Milliseconds that a gRPC call may take which brings no deadline of its own; default `request_timeout_ms`."""
     header_timeout_ms: Milliseconds | None = None
     """Milliseconds from a request's first byte to the end of its header, and for its body to make progress."""
     host: Text | None = None
@@ -89,6 +91,8 @@ class ServerSchema(Schema):
     """Lets a second server bind the same ports, for hand-over; it gets connections once it is ready."""
     settle_ms: Milliseconds | None = None
     """Milliseconds that the files of a version without a manifest must be still before it is loaded."""
+    tf_serving_metrics_path: Annotated[str, Field(pattern=r"^/[^?#\s]*$")] | None = None
+    """Path on which REST serves metrics under TensorFlow Serving's names too."""
     tls_certificate: Text | None = None
     """Path of the certificate (PEM), with those that lead to its authority; the TCP ports then speak TLS alone."""
     tls_client_ca: Text | None = None

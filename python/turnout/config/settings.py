@@ -37,6 +37,7 @@ class ServerSettings:
     grpc_port: int = 8500
     grpc_socket: str | None = None
     grpc_tensor_content: bool = False
+    grpc_timeout_ms: int | None = None
     header_timeout_ms: int = 10_000
     host: str = "127.0.0.1"
     idle_timeout_ms: int = 120_000
@@ -56,6 +57,7 @@ class ServerSettings:
     rest_socket: str | None = None
     reuse_port: bool = False
     settle_ms: int = 1000
+    tf_serving_metrics_path: str | None = None
     tls_certificate: str | None = None
     tls_client_ca: str | None = None
     tls_doors: TlsDoors = "both"
@@ -67,7 +69,7 @@ class ServerSettings:
 DATA_PLANE_FIELDS = (
     "loops", "executor_threads", "inline_budget_us", "offload_bytes", "max_body_bytes", "inflight_bytes",
     "max_connections", "max_streams", "header_timeout_ms", "idle_timeout_ms", "request_timeout_ms", "event_capacity",
-    "grpc_tensor_content",
+    "grpc_tensor_content", "tf_serving_metrics_path",
 )  # fmt: skip
 """The settings that cross to the data plane; all others are Python's own business."""
 
@@ -101,4 +103,5 @@ def home_folder() -> Path:
 def data_plane_json(settings: ServerSettings, ready_reason: str = "starting") -> str:
     """Returns the text that `DataPlane` is made with; the shape stands in `docs/concepts/seam.md`."""
     record: dict[str, Any] = {name: getattr(settings, name) for name in DATA_PLANE_FIELDS}
-    return json.dumps({**record, "ready_reason": ready_reason})
+    grpc_timeout_ms = settings.request_timeout_ms if settings.grpc_timeout_ms is None else settings.grpc_timeout_ms
+    return json.dumps({**record, "grpc_timeout_ms": grpc_timeout_ms, "ready_reason": ready_reason})

@@ -12,12 +12,16 @@ from turnout.errors import ConfigError
 from turnout.host.machine import read_machine
 from turnout.repository.layout import Source
 from turnout.serving.listeners import Listener
+from turnout.text_proto.reader import read_message
+from turnout.tf_serving import messages
 from turnout.tf_serving.flag_parsing import Arguments
 from turnout.tf_serving.flags import FLAGS, Flag
 from turnout.tf_serving.outcome import Outcome
 from turnout.tf_serving.served_models import COMMAND_LINE, read_models, sources_of
+from turnout.tf_serving.server_files import translate_monitoring
 
 MAX_MESSAGE_BYTES = 2 * GIB - 1
+_DAY_MS = 86_400_000
 _MAX_POLL_S = 3600
 _STREAMS = "grpc.max_concurrent_streams"
 
@@ -144,6 +148,7 @@ def _server_settings(arguments: Arguments, said: _Said) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "host": "0.0.0.0",
         "request_timeout_ms": max(1, arguments.integer("rest_api_timeout_in_ms")),
+        "grpc_timeout_ms": _DAY_MS,
         "max_load_retries": max(0, arguments.integer("max_num_load_retries")),
         "load_retry_limit_ms": max(1, arguments.integer("load_retry_interval_micros") // 1000),
     }
@@ -153,6 +158,7 @@ def _server_settings(arguments: Arguments, said: _Said) -> dict[str, Any]:
     else:
         settings["poll_interval_ms"] = min(poll_s, _MAX_POLL_S) * 1000
     settings |= _channel_settings(arguments.text("grpc_channel_arguments"), said)
+    settings |= _monitoring(arguments.text("monitoring_config_file"), said)
     if arguments.flag("enable_serialization_as_tensor_content"):
         settings["grpc_tensor_content"] = True
     return settings
@@ -169,6 +175,15 @@ def _channel_settings(text: str, said: _Said) -> dict[str, Any]:
         else:
             said.add(logging.WARNING, f"`--grpc_channel_arguments`: `{name}` does nothing here")
     return settings
+
+
+def _monitoring(file: str, said: _Said) -> dict[str, Any]:
+    if not file:
+        return {}
+    outcome = Outcome()
+    translate_monitoring(file, read_message(Path(file), messages.MONITORING_CONFIG), outcome)
+    said.add_remarks(outcome)
+    return dict(outcome.server.settings)
 
 
 def _listeners(arguments: Arguments, said: _Said) -> tuple[Listener, ...]:

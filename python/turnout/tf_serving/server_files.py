@@ -1,21 +1,31 @@
 """What the files say that concern the server as a whole: monitoring, TLS, and how TensorFlow is set up."""
 
+from turnout.config.schema import ServerSchema
 from turnout.text_proto.schema import Record
-from turnout.tf_serving.outcome import Outcome, Reading
+from turnout.tf_serving.outcome import Outcome, Reading, set_if_possible
 from turnout.tf_serving.sessions import translate_bundle
 
 PLATFORM = "tensorflow"
 """The only platform that upstream's server has."""
 
 
+METRICS_PATH = "/monitoring/prometheus/metrics"
+"""Where upstream has its metrics if the file does not say."""
+
+
 def translate_monitoring(file: str, config: Record, outcome: Outcome) -> None:
-    """Adds what is to be said of the metrics."""
+    """Adds where the metrics with upstream's names are."""
     reading = Reading(file, config, outcome.server).within("prometheus_config")
-    if "enable" in reading.record.values:
-        text = "`/metrics` on the REST port always answers, with Turnout's names"
-        reading.remark("enable", "changed", text)
-    if "path" in reading.record.values:
-        reading.remark("path", "not_yet", "the path is `/metrics`")
+    if not reading.record.flag("enable"):
+        if "enable" in reading.record.values:
+            reading.remark("enable", "changed", "`/metrics` on the REST port always answers, with Turnout's names")
+        if "path" in reading.record.values:
+            reading.remark("path", "ignored", "upstream has such a page only with `enable: true`")
+        return
+    path = reading.record.text("path") or METRICS_PATH
+    fault = set_if_possible(outcome.server, ServerSchema, "tf_serving_metrics_path", path)
+    if fault is not None:
+        reading.remark("path", "left_out", fault)
 
 
 _TLS_ADVICE = {

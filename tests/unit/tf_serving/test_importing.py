@@ -283,7 +283,7 @@ FILES = {
     "ssl_config_file": messages.SSL_CONFIG,
     "platform_config_file": messages.PLATFORM_CONFIG_MAP,
 }
-SAME = {"num_versions", "versions", "all", "name", "base_path"}
+SAME = {"enable", "num_versions", "versions", "all", "name", "base_path"}
 """Fields that are settings without a word; the tests above say which."""
 
 SCALARS = {"string": "'x'", "bool": "true", "double": "0.5"}

@@ -28,6 +28,10 @@ FILES = {
     "platform": """platform_configs { key: 'tensorflow' value { source_adapter_config {
         [type.googleapis.com/tensorflow.serving.SavedModelBundleSourceAdapterConfig] {
           legacy_config { batching_parameters { max_batch_size { value: 9 } } } } } } }""",
+    "on": "prometheus_config { enable: true }",
+    "named": "prometheus_config { enable: true, path: '/x' }",
+    "off": "prometheus_config { enable: false, path: '/x' }",
+    "bad": "prometheus_config { enable: true path: 'x' }",
     "ssl": "server_key: 'K' server_cert: 'C'",
 }
 
@@ -185,7 +189,12 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
         (("--num_request_iterations_for_warmup=2",), {"default.warmup_iterations": 2})
     ],
     "version": [(("--version=false",), {})],
-    "monitoring_config_file": [(("--monitoring_config_file=m",), warned("monitoring_config_file"))],
+    "monitoring_config_file": [
+        (("--monitoring_config_file=on",), {"tf_serving_metrics_path": "/monitoring/prometheus/metrics"}),
+        (("--monitoring_config_file=named",), {"tf_serving_metrics_path": "/x"}),
+        (("--monitoring_config_file=off",), {"log": [("INFO", "enable: false"), ("INFO", 'path: "/x"')]}),
+        (("--monitoring_config_file=bad",), {"log": [("WARNING", 'path: "x"')]}),
+    ],
     "remove_unused_fields_from_bundle_metagraph": [
         (("--remove_unused_fields_from_bundle_metagraph",), told("remove_unused_fields_from_bundle_metagraph"))
     ],
@@ -239,6 +248,7 @@ def test_what_holds_without_flags() -> None:
     made = plan()
     settings, model = made.config.server.settings, made.config.model("default").settings
     assert (settings.host, settings.request_timeout_ms, settings.max_load_retries) == ("0.0.0.0", 30_000, 5)
+    assert (settings.grpc_timeout_ms, settings.tf_serving_metrics_path) == (86_400_000, None)
     assert (settings.load_retry_limit_ms, settings.ready, settings.watch) == (60_000, "first", "auto")
     assert settings.max_body_bytes <= settings.inflight_bytes
     assert settings.max_body_bytes <= MAX_MESSAGE_BYTES

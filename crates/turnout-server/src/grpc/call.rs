@@ -141,7 +141,7 @@ pub(crate) fn context(
 
 /// What the client allows, or the default.
 pub(crate) fn timeout(service: &Service, metadata: &Metadata<'_>) -> Duration {
-    let default = || Duration::from_millis(service.settings().request_timeout_ms);
+    let default = || Duration::from_millis(service.settings().grpc_timeout_ms);
     metadata.timeout.unwrap_or_else(default)
 }
 

@@ -38,7 +38,7 @@ fn times_are_seconds_and_huge_ones_land_beyond_the_last_bound() {
 
 #[test]
 fn an_unfinished_request_counts_as_cancelled() {
-    let metrics = Metrics::new(1);
+    let metrics = Metrics::new(1, false);
     let servable = metrics.servable(&Arc::from("m"), 1, &["s".to_owned()]);
     let stages = Stages::received(Instant::now());
     Tracked::begin(&servable, 0, 0, Door::Rest, stages).finish(None);

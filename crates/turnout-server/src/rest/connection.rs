@@ -298,8 +298,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &mut self,
         head: &Head<'_>,
     ) -> Result<Option<(Vec<u8>, BytePermit)>, NoBody> {
-        let wanted =
-            routes::find(head.method, head.target).is_ok_and(|call| call.target == Target::Predict);
+        let wanted = routes::find(head.method, head.target, None)
+            .is_ok_and(|call| call.target == Target::Predict);
         if !wanted || head.encoding == Encoding::Unknown || head.timeout().is_err() {
             return Ok(None);
         }

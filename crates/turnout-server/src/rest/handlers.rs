@@ -26,7 +26,8 @@ pub(super) fn begin(service: &Service, head: &Head<'_>, body: Body<'_>, received
     if let Some(error) = timeout_error {
         return Work::Done(refuse(service, &context, &error.into()));
     }
-    match routes::find(head.method, head.target) {
+    let metrics_path = service.settings().tf_serving_metrics_path.as_deref();
+    match routes::find(head.method, head.target, metrics_path) {
         Ok(call) if call.target == Target::Predict => {
             predict::begin(service, &call, head.encoding, body, context)
         }
@@ -80,6 +81,10 @@ fn page(service: &Service, call: &Call<'_>, context: &RequestContext) -> Respons
         Target::Live => Ok(b"{\"live\":true}".to_vec()),
         Target::Models => Ok(listing::models(&routes.models)),
         Target::Metrics => return Response::ok(id, METRICS, service.metrics_page().into_bytes()),
+        Target::TfServingMetrics => {
+            let page = service.tf_serving_metrics_page();
+            return Response::ok(id, METRICS, page.into_bytes());
+        }
         Target::Ready => {
             let (ready, reason) = readiness(service, &routes.ready.reason);
             let mut response =

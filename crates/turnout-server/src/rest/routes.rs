@@ -24,6 +24,8 @@ pub(super) enum Target {
     Live,
     Ready,
     Metrics,
+    /// The path is a setting.
+    TfServingMetrics,
 }
 
 struct Route {
@@ -112,9 +114,22 @@ pub fn routes() -> Vec<(&'static str, &'static str, &'static str)> {
         .collect()
 }
 
-/// Finds what `method` and `target` of a request line ask for. The query is ignored.
-pub(super) fn find(method: Method, target: &str) -> Result<Call<'_>, Unroutable> {
+/// Finds what `method` and `target` of a request line ask for; `metrics_path` is the one of TensorFlow Serving's metrics. The
+/// query is ignored.
+pub(super) fn find<'a>(
+    method: Method,
+    target: &'a str,
+    metrics_path: Option<&str>,
+) -> Result<Call<'a>, Unroutable> {
     let path = path_of(target);
+    if metrics_path == Some(path) {
+        return match method {
+            Method::Get => {
+                call(Target::TfServingMetrics, &Captures::default()).map_err(Unroutable::Failure)
+            }
+            _ => Err(Unroutable::Method("GET, HEAD")),
+        };
+    }
     let mut other_method = None;
     for route in ROUTES {
         let Some(captures) = matches(route.pattern, path) else {
@@ -247,7 +262,7 @@ mod tests {
     use super::*;
 
     fn found(method: Method, target: &str) -> Result<(Target, String, String), (u16, String)> {
-        match find(method, target) {
+        match find(method, target, Some("/monitoring/prometheus/metrics")) {
             Ok(call) => Ok((
                 call.target,
                 call.model.into_owned(),
@@ -263,7 +278,7 @@ mod tests {
     #[test]
     fn paths_are_found() {
         use Method::{Get, Post};
-        use Target::{Live, Metadata, Metrics, Models, Predict, Ready, Status};
+        use Target::{Live, Metadata, Metrics, Models, Predict, Ready, Status, TfServingMetrics};
         #[rustfmt::skip]
         let cases = [
             (Post, "/v1/models/m:predict", Predict, "m", "Default"),
@@ -283,6 +298,7 @@ mod tests {
             (Get, "/livez", Live, "", "Default"),
             (Get, "/readyz#x", Ready, "", "Default"),
             (Get, "/metrics?name=x", Metrics, "", "Default"),
+            (Get, "/monitoring/prometheus/metrics", TfServingMetrics, "", "Default"),
         ];
         for (method, path, target, model, version) in cases {
             assert_eq!(
@@ -307,6 +323,7 @@ mod tests {
             (Method::Get, "/v1/models/m:predict", Err((405, "POST".to_owned()))),
             (Method::Post, "/v1/models/m", Err((405, "GET, HEAD".to_owned()))),
             (Method::Other, "/livez", Err((405, "GET, HEAD".to_owned()))),
+            (Method::Post, "/monitoring/prometheus/metrics", Err((405, "GET, HEAD".to_owned()))),
             (Method::Get, "/", unknown("/")),
             (Method::Get, "*", unknown("*")),
             (Method::Get, "/v1", unknown("/v1")),
@@ -334,7 +351,7 @@ mod tests {
                 .replace("{version}", "1")
                 .replace("{label}", "l");
             assert_eq!(
-                find(route.method, &path).map(|call| call.target).ok(),
+                find(route.method, &path, None).map(|call| call.target).ok(),
                 Some(route.target),
                 "{path}"
             );
