@@ -158,6 +158,10 @@ audit: $(INSTALLED) $(DENY) ## Ask the advisory databases about every dependency
 	    .tools/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || failed=yes; \
 	done; test -z "$$failed"
 
+.PHONY: notebook
+notebook: $(INSTALLED) ## Write the guides' notebooks anew from their scripts
+	@$(BIN)/jupytext --quiet --to ipynb docs/guides/mnist-tf-serving/mnist.py
+
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve the Python requirements again, keeping the versions that still fit (UPGRADE=1 takes the newest)
 	@scripts/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
