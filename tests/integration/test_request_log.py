@@ -96,7 +96,7 @@ def test_a_rest_call_is_logged_as_the_grpc_call_that_asks_the_same(tmp_path: Pat
     iris, text = logged(tmp_path)
     first, second = read_logs(iris)
     assert first.predict_log.request.model_spec.name == "iris"
-    assert list(first.predict_log.request.inputs["x"].float_val) == np.float32(FLOWERS).ravel().tolist()
+    assert list(first.predict_log.request.inputs["x"].float_val) == np.array(FLOWERS, np.float32).ravel().tolist()
     assert list(first.predict_log.response.outputs["label"].int64_val) == [0, 1, 2]
     assert first.predict_log.response.model_spec.version.value == 2
     assert list(second.predict_log.request.inputs["x"].float_val) == rows.ravel().tolist()

@@ -20,7 +20,9 @@ mod module {
         bound_memory_retention,
         data_plane::DataPlane,
         inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
-        messages::{decode_predict_response, encode_predict_request},
+        messages::{
+            decode_predict_request, decode_predict_response, encode_predict_request, masked_crc32c,
+        },
         probe_engine,
     };
 
