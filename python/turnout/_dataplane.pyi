@@ -17,6 +17,7 @@ __all__ = [
     "DataPlane",
     "__version__",
     "bound_memory_retention",
+    "decode_predict_request",
     "decode_predict_response",
     "encode_predict_request",
     "inspect_artifact",
@@ -24,6 +25,7 @@ __all__ = [
     "list_metrics",
     "list_rest_routes",
     "list_tf_serving_metrics",
+    "masked_crc32c",
     "probe_engine",
 ]
 
@@ -84,8 +86,14 @@ def probe_engine(engine_json: str) -> str:
 def encode_predict_request(model: str, version: int | None, signature: str, inputs: Sequence[WireTensor]) -> bytes:
     """Serializes a `tensorflow.serving.PredictRequest`."""
 
+def decode_predict_request(message: Buffer) -> tuple[str, str, list[ResultTensor]]:
+    """Parses a `tensorflow.serving.PredictRequest`; returns (model, signature, inputs)."""
+
 def decode_predict_response(message: Buffer) -> tuple[int, list[ResultTensor]]:
     """Parses a `tensorflow.serving.PredictResponse`; returns (version, outputs)."""
+
+def masked_crc32c(data: Buffer) -> int:
+    """The check that a TFRecord file has of a length or of data."""
 
 def list_error_codes() -> list[tuple[str, bool, str, int, str, str]]:
     """(slug, retryable, Python class, HTTP status, gRPC status name, meaning) for the whole catalogue."""

@@ -65,6 +65,7 @@ class LoadedModel:
         status = {"version": version, "servable": _SERVABLE, "state": "AVAILABLE"}
         versions = [{**status, "error_code": "", "error_message": ""}]
         route: dict[str, Any] = {"name": name, "default": _SERVABLE, "labels": {}, "problem": "", "versions": versions}
+        route["request_log_rate"] = 0.0
         self._plane.apply(json.dumps({"sequence": 2, **snapshot, "models": [route]}))
         return facts
 

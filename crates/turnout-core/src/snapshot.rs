@@ -29,6 +29,19 @@ pub struct Settings {
     pub event_capacity: usize,
     pub grpc_tensor_content: bool,
     pub ready_reason: String,
+    pub request_log: RequestLogSettings,
+}
+
+/// Where sampled calls are written, and how much of them is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestLogSettings {
+    pub dir: PathBuf,
+    /// The size and the age at which a file is closed.
+    pub file_bytes: u64,
+    pub file_age_ms: u64,
+    /// Of all files together.
+    pub disk_bytes: u64,
 }
 
 /// The whole desired state.
@@ -137,6 +150,8 @@ pub struct ModelRoute {
     pub labels: HashMap<String, u64>,
     /// What is wrong with the model as a whole; empty where nothing is.
     pub problem: String,
+    /// Which part of the calls is logged, from 0 to 1.
+    pub request_log_rate: f64,
     pub versions: Vec<VersionStatus>,
 }
 

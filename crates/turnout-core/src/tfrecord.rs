@@ -116,7 +116,9 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-fn masked_crc32c(bytes: &[u8]) -> u32 {
+/// The check of a length or of data, as it stands in a file.
+#[must_use]
+pub fn masked_crc32c(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(MASK_DELTA)
 }
 

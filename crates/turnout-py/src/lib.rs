@@ -21,7 +21,9 @@ mod module {
         data_plane::DataPlane,
         inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
         list_tf_serving_metrics,
-        messages::{decode_predict_response, encode_predict_request},
+        messages::{
+            decode_predict_request, decode_predict_response, encode_predict_request, masked_crc32c,
+        },
         probe_engine,
     };
 

@@ -73,6 +73,29 @@ pub(crate) fn decode_predict_response<'py>(
     Ok((version, outputs.collect::<PyResult<_>>()?))
 }
 
+#[pyfunction]
+pub(crate) fn decode_predict_request<'py>(
+    py: Python<'py>,
+    message: &Bound<'py, PyAny>,
+) -> PyResult<(String, String, Vec<ResultTensor<'py>>)> {
+    let message = Bytes::from(PyBuffer::<u8>::get(message)?.to_vec(py)?);
+    let decoded = py.detach(|| wire::decode_predict_request(&message, MAX_ANSWER_BYTES));
+    let request = decoded.map_err(|error| raise(py, &error))?;
+    let inputs = request.inputs.into_iter();
+    let inputs = inputs.map(|(name, tensor)| to_python(py, name, tensor));
+    Ok((
+        request.model,
+        request.signature,
+        inputs.collect::<PyResult<_>>()?,
+    ))
+}
+
+#[pyfunction]
+pub(crate) fn masked_crc32c(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let data = PyBuffer::<u8>::get(data)?.to_vec(py)?;
+    Ok(py.detach(|| turnout_core::tfrecord::masked_crc32c(&data)))
+}
+
 fn dtype_named(py: Python<'_>, name: &str, dtype: &str) -> PyResult<DType> {
     DType::from_name(dtype).ok_or_else(|| {
         let text = format!("input `{name}` has an unknown dtype: `{dtype}`");

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use turnout_core::event::{Event, LogLevel};
-use turnout_core::snapshot::{ServableSpec, Settings, Snapshot};
+use turnout_core::snapshot::{ModelRoute, ServableSpec, Settings, Snapshot};
 use turnout_core::{Error, Result};
 use turnout_engine::LogSink;
 
@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::nursery::Nursery;
 use crate::offload::Offload;
 use crate::reaper::{self, Grave};
+use crate::request_log::RequestLog;
 use crate::routes::Routes;
 use crate::servable::Servable;
 use crate::shared::Shared;
@@ -176,6 +177,7 @@ impl DataPlane {
         check_ids(&specs)?;
         let sequence = snapshot.sequence;
         let routes = Routes::build(snapshot, &held.loaded)?;
+        held.set_log_rates(&routes.models, &self.shared.request_log);
         let fresh = held.replace(specs);
         held.sequence = sequence;
         drop(held);
@@ -262,6 +264,8 @@ impl DataPlane {
         for thread in threads {
             drop(thread.join());
         }
+        // Behind the loops and executors, so that what they have answered is in it.
+        self.shared.request_log.close();
     }
 }
 
@@ -296,6 +300,19 @@ impl Held {
             }
         }
         fresh
+    }
+
+    /// Says how many calls of each version are logged.
+    fn set_log_rates(&self, models: &[ModelRoute], log: &RequestLog) {
+        for model in models {
+            let servables = model.versions.iter().filter_map(|status| status.servable);
+            for servable in servables.filter_map(|id| self.loaded.get(&id)) {
+                servable.sampler.set_rate(model.request_log_rate);
+            }
+            if model.request_log_rate > 0.0 {
+                log.start();
+            }
+        }
     }
 
     fn knows(&self, id: u64) -> bool {

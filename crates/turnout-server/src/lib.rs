@@ -19,6 +19,7 @@ pub mod metrics;
 mod nursery;
 mod offload;
 mod reaper;
+mod request_log;
 pub mod rest;
 mod routes;
 mod servable;

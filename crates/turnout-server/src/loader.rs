@@ -15,6 +15,7 @@ use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
 use crate::execute::panic_text;
 use crate::reaper::Grave;
+use crate::request_log::Sampler;
 use crate::servable::{Facts, Parts, Servable};
 use crate::shared::Shared;
 use crate::warmup_file::WarmupRun;
@@ -111,6 +112,7 @@ fn make(shared: &Shared, load: Load) -> Result<Servable> {
         engine_model: warm.model,
         facts,
         metrics,
+        sampler: Sampler::new(Arc::clone(&shared.request_log)),
     };
     Ok(Servable::new(parts, load.grave))
 }

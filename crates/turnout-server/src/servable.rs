@@ -14,6 +14,7 @@ use turnout_engine::warmup::generate;
 use crate::execute::Pending;
 use crate::metrics::ServableMetrics;
 use crate::reaper::{Grave, Remains};
+use crate::request_log::Sampler;
 
 /// What loading and warming up found out.
 pub(crate) struct Facts {
@@ -43,6 +44,7 @@ pub(crate) struct Servable {
     pub(crate) settings: ServableSettings,
     pub(crate) facts: Facts,
     pub(crate) metrics: Arc<ServableMetrics>,
+    pub(crate) sampler: Sampler,
     /// What waits for an executor thread.
     pub(crate) queue: Mutex<ExecutorQueue>,
     pub(crate) retired: OnceLock<Instant>,
@@ -59,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) engine_model: Box<dyn Model>,
     pub(crate) facts: Facts,
     pub(crate) metrics: Arc<ServableMetrics>,
+    pub(crate) sampler: Sampler,
 }
 
 impl Servable {
@@ -71,6 +74,7 @@ impl Servable {
             engine_model,
             facts,
             metrics,
+            sampler,
         } = parts;
         let options = scheduler_options(&settings, &facts);
         let signatures = engine_model.signatures().to_vec();
@@ -83,6 +87,7 @@ impl Servable {
             settings,
             facts,
             metrics,
+            sampler,
             queue: Mutex::new(ExecutorQueue {
                 scheduler: NoWait::new(options),
                 threads: 0,

@@ -17,6 +17,7 @@ use crate::executor::Executor;
 use crate::metrics::Metrics;
 use crate::nursery::Nursery;
 use crate::offload::Offload;
+use crate::request_log::RequestLog;
 use crate::routes::Routes;
 
 /// Made once; everything in it is safe to use from any thread.
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) offload: Offload,
     pub(crate) nursery: Nursery,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) request_log: Arc<RequestLog>,
     pub(crate) drain: Drain,
     pub(crate) connections: ConnectionCount,
     /// Listeners that are still open.
@@ -55,6 +57,7 @@ impl Shared {
     ) -> Self {
         let routes = ArcSwap::from_pointee(Routes::empty(&settings.ready_reason));
         let budget = ByteBudget::new(settings.inflight_bytes);
+        let request_log = RequestLog::new(settings.request_log.clone(), Arc::clone(&events));
         Self {
             settings,
             routes,
@@ -65,6 +68,7 @@ impl Shared {
             offload,
             nursery,
             metrics,
+            request_log,
             drain: Drain::new(),
             connections: ConnectionCount::default(),
             listeners: ConnectionCount::default(),

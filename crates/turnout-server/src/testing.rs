@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use turnout_core::curve::LatencyCurve;
 use turnout_core::snapshot::{
-    MergeMode, ModelRoute, Readiness, SavedModelSettings, ServableSettings, Settings, Snapshot,
-    VersionState, VersionStatus,
+    MergeMode, ModelRoute, Readiness, RequestLogSettings, SavedModelSettings, ServableSettings,
+    Settings, Snapshot, VersionState, VersionStatus,
 };
 use turnout_engine::Model;
 use turnout_engine::fake::FakeModel;
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::nursery::Nursery;
 use crate::offload::Offload;
 use crate::reaper;
+use crate::request_log::Sampler;
 use crate::routes::Routes;
 use crate::servable::{Facts, Parts, Servable};
 use crate::service::Service;
@@ -50,6 +51,12 @@ pub(crate) fn settings() -> Settings {
         tf_serving_metrics_path: None,
         event_capacity: 64,
         ready_reason: "starting".into(),
+        request_log: RequestLogSettings {
+            dir: "/nonexistent".into(),
+            file_bytes: 1 << 20,
+            file_age_ms: 60_000,
+            disk_bytes: 1 << 20,
+        },
     }
 }
 
@@ -140,6 +147,7 @@ impl Bench {
             engine_model: Box::new(model),
             facts,
             metrics,
+            sampler: Sampler::new(Arc::clone(&self.shared.request_log)),
         };
         Arc::new(Servable::new(parts, self.grave.clone()))
     }
@@ -158,6 +166,7 @@ impl Bench {
             default: Some(servable.id),
             labels: HashMap::from([("stable".to_owned(), servable.version)]),
             problem: String::new(),
+            request_log_rate: 0.0,
             versions: vec![version],
         };
         let ready = Readiness {

@@ -15,6 +15,7 @@ from turnout.cli.list_models import list_models
 from turnout.cli.output import note, print_line, report_error
 from turnout.cli.predict import predict
 from turnout.cli.push import push
+from turnout.cli.replay import replay
 from turnout.cli.rollback import rollback
 from turnout.cli.serve import serve
 from turnout.errors import ConfigError, InternalError, RuntimeMissingError, TurnoutError
@@ -38,6 +39,7 @@ app.command(context_settings=_COMMAND_SETTINGS)(predict)
 app.command("inspect", context_settings=_COMMAND_SETTINGS)(inspect_file)
 app.command("list", context_settings=_COMMAND_SETTINGS)(list_models)
 app.command(context_settings=_COMMAND_SETTINGS)(rollback)
+app.command(context_settings=_COMMAND_SETTINGS)(replay)
 app.command(context_settings=_COMMAND_SETTINGS)(doctor)
 app.command(context_settings=_COMMAND_SETTINGS)(demo)
 app.command(context_settings=_COMMAND_SETTINGS)(completion.completion)

@@ -9,6 +9,7 @@ NOT_FOUND = 3
 REFUSED = 4
 MISSING = 5
 UNAVAILABLE = 6
+DIFFERENT = 7
 INTERRUPTED = 130
 
 MEANINGS = {
@@ -19,6 +20,7 @@ MEANINGS = {
     REFUSED: "the file, the model or the input was refused",
     MISSING: "a library that would be needed is not installed",
     UNAVAILABLE: "the server did not answer, or not in time; trying again may help",
+    DIFFERENT: "a replayed call failed, or brought another answer than the recorded one",
     INTERRUPTED: "interrupted from the keyboard",
 }
 

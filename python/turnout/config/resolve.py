@@ -295,6 +295,13 @@ def _check_server(resolved: Resolved[ServerSettings]) -> Resolved[ServerSettings
             f" got {settings.max_body_bytes}",
             hint="A body counts towards the bytes in flight, so that such a body could never be accepted.",
         )
+    if settings.request_log_file_bytes > settings.request_log_disk_bytes:
+        raise ConfigError(
+            f"setting `request_log_file_bytes` ({origins['request_log_file_bytes']}) is above `request_log_disk_bytes`"
+            f" ({origins['request_log_disk_bytes']}): expected at most {settings.request_log_disk_bytes},"
+            f" got {settings.request_log_file_bytes}",
+            hint="The first bounds one file, the second all of them together.",
+        )
     _check_tls(settings, origins)
     return resolved
 

@@ -81,6 +81,14 @@ class ServerSchema(Schema):
     soon as one model serves, while others are still loaded (`first`)."""
     repository: Text | None = None
     """What is served when no path is given: a repository, a model's folder or a model file."""
+    request_log_dir: Text | None = None
+    """Folder of the request log; default `$XDG_STATE_HOME/turnout/request-log`. Its files hold what clients sent."""
+    request_log_disk_bytes: Annotated[int, Field(ge=65_536)] | None = None
+    """Bytes of all files of the request log together; the oldest are removed."""
+    request_log_file_age_ms: Annotated[int, Field(ge=1000, le=2_592_000_000)] | None = None
+    """Milliseconds after which a file of the request log is closed and the next one begun."""
+    request_log_file_bytes: Annotated[int, Field(ge=65_536)] | None = None
+    """Bytes at which a file of the request log is closed; larger records are left out."""
     request_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
     """Milliseconds that a request may take which brings no deadline of its own."""
     rest_port: Port | None = None
@@ -139,6 +147,8 @@ class ModelSchema(Schema):
     """Executes requests together where that was shown to change nothing (`auto`), or never."""
     policy: Literal["latest", "all", "specific"] | None = None
     """Which versions are wanted: the newest ones, all, or those of `specific_versions`."""
+    request_log_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    """Part of the answered calls that is written to the request log: 0 is none, 1 is all. The operator's alone."""
     specific_versions: list[Annotated[int, Field(ge=1)]] | None = None
     """The versions that the policy `specific` wants."""
     swap: Literal["availability_first", "memory_first"] | None = None
@@ -157,7 +167,7 @@ class ModelTableSchema(ModelSchema):
 OPERATOR_ONLY = frozenset(
     {
         *ServerSchema.model_fields, "engine", "inter_op_threads", "interpreter", "intra_op_threads", "library",
-        "mixed_precision", "path", "python", "savedmodel_tags", "session_config_file", "xla",
+        "mixed_precision", "path", "python", "request_log_rate", "savedmodel_tags", "session_config_file", "xla",
     }
 )  # fmt: skip
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
@@ -211,6 +221,9 @@ _EXPECTED = {
     "int_type": "an integer",
     "int_parsing": "an integer",
     "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
     "bool_type": "`true` or `false`",
     "bool_parsing": "`true` or `false`",
     "string_type": "text",

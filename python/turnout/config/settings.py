@@ -31,6 +31,7 @@ class ServerSettings:
     inflight_bytes: int
     loops: int
     max_body_bytes: int
+    request_log_dir: str
     drain_delay_ms: int = 0
     drain_timeout_ms: int = 30_000
     event_capacity: int = 4096
@@ -52,6 +53,9 @@ class ServerSettings:
     poll_interval_ms: int = 1000
     ready: Ready = "any"
     repository: str | None = None
+    request_log_disk_bytes: int = GIB
+    request_log_file_age_ms: int = 3_600_000
+    request_log_file_bytes: int = 64 * MIB
     request_timeout_ms: int = 30_000
     rest_port: int = 8501
     rest_socket: str | None = None
@@ -79,7 +83,7 @@ def default_settings(machine: Machine, environ: Mapping[str, str], home: Path) -
 
     Args:
         machine: its cores become event loops, a quarter of its memory bounds what may be in flight.
-        environ: read for `XDG_CACHE_HOME`.
+        environ: read for `XDG_CACHE_HOME` and `XDG_STATE_HOME`.
         home: the user's home folder.
     """
     inflight_bytes = min(GIB, machine.usable_memory_bytes // 4)
@@ -89,6 +93,7 @@ def default_settings(machine: Machine, environ: Mapping[str, str], home: Path) -
         "inflight_bytes": inflight_bytes,
         "loops": machine.cores,
         "max_body_bytes": min(64 * MIB, inflight_bytes),
+        "request_log_dir": str(Path(environ.get("XDG_STATE_HOME") or home / ".local/state") / "turnout/request-log"),
     }
 
 
@@ -103,5 +108,11 @@ def home_folder() -> Path:
 def data_plane_json(settings: ServerSettings, ready_reason: str = "starting") -> str:
     """Returns the text that `DataPlane` is made with; the shape stands in `docs/concepts/seam.md`."""
     record: dict[str, Any] = {name: getattr(settings, name) for name in DATA_PLANE_FIELDS}
-    grpc_timeout_ms = settings.request_timeout_ms if settings.grpc_timeout_ms is None else settings.grpc_timeout_ms
-    return json.dumps({**record, "grpc_timeout_ms": grpc_timeout_ms, "ready_reason": ready_reason})
+    record["grpc_timeout_ms"] = settings.grpc_timeout_ms or settings.request_timeout_ms
+    log = {
+        "dir": settings.request_log_dir,
+        "file_bytes": settings.request_log_file_bytes,
+        "file_age_ms": settings.request_log_file_age_ms,
+        "disk_bytes": settings.request_log_disk_bytes,
+    }
+    return json.dumps({**record, "ready_reason": ready_reason, "request_log": log})

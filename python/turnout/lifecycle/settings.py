@@ -47,6 +47,7 @@ class ModelSettings:
         max_batch_rows: rows that are executed together at most.
         max_queue: requests that wait at most.
         intra_op_threads: threads of one execution; 0 lets the warm-up decide.
+        request_log_rate: the part of the answered calls that is written to the request log, from 0 to 1.
         warmup_iterations: how often each request of a version's warm-up file is run before it serves; 0 leaves the
             file alone.
         inter_op_threads: SavedModels: threads for operators that do not need each other; 0 lets the warm-up decide.
@@ -69,6 +70,7 @@ class ModelSettings:
     max_batch_rows: int = 1024
     max_queue: int = 1024
     intra_op_threads: int = 0
+    request_log_rate: float = 0.0
     warmup_iterations: int = 1
     inter_op_threads: int = 0
     savedmodel_tags: tuple[str, ...] = ("serve",)

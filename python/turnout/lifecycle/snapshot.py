@@ -109,6 +109,7 @@ def _model(model: ModelRecord) -> JsonValue:
         "default": None if serving is None else serving.id,
         "labels": dict[str, JsonValue](sorted(model.settings.labels.items())),
         "problem": next((problem.message for problem in model.problems if problem.version is None), ""),
+        "request_log_rate": model.settings.request_log_rate,
         "versions": [_version(record) for record in shown],
     }
 

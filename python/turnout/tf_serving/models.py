@@ -44,8 +44,8 @@ def _translate_model(reading: Reading) -> None:
     _translate_policy(reading)
     _translate_labels(reading)
     if "logging_config" in reading.record.values:
-        text = "requests are not logged (upstream's server does not start with this field)"
-        reading.remark_leaves("logging_config", "not_yet", text)
+        text = "set `request_log_rate` in the model's table to record calls; the log holds what clients send"
+        reading.remark_leaves("logging_config", "changed", text)
 
 
 def _translate_path(reading: Reading) -> None:

@@ -18,6 +18,7 @@ COMMANDS = (
     "inspect",
     "list",
     "rollback",
+    "replay",
     "doctor",
     "demo",
     "completion",

@@ -58,6 +58,7 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
         "default": 1,
         "labels": {"stable": 2},
         "problem": "",
+        "request_log_rate": 0.0,
         "versions": [{"version": 2, "servable": 1, "state": "AVAILABLE", "error_code": "", "error_message": ""}],
     }
     assert world.plane.snapshot["ready"] == {"ready": True, "reason": ""}

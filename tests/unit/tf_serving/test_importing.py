@@ -76,8 +76,8 @@ def test_policies_are_the_same(fields: str, settings: dict[str, Any], tmp_path: 
         (
             "logging_config { sampling_config { sampling_rate: 0.5 } log_collector_config {} }",
             [
-                ("logging_config.sampling_config.sampling_rate: 0.5", "not_yet"),
-                ("logging_config.log_collector_config", "not_yet"),
+                ("logging_config.sampling_config.sampling_rate: 0.5", "changed"),
+                ("logging_config.log_collector_config", "changed"),
             ],
             {},
         ),

@@ -17,6 +17,7 @@ use super::wire::{Answer, Carrier, PredictRequestView, encode_predict_response};
 use super::{inputs, target};
 use crate::execute::Executed;
 use crate::metrics::Stages;
+use crate::request_log::{Part, Sampled};
 use crate::servable::Servable;
 use crate::service::Service;
 
@@ -38,6 +39,8 @@ struct Prepared {
     target: Target,
     inputs: Vec<Tensor>,
     outputs: Outputs,
+    /// Set where the call is to be logged.
+    sampled: Option<Box<Sampled>>,
 }
 
 /// The outputs that the client wants, by their index in the signature.
@@ -77,6 +80,7 @@ pub(crate) async fn answer(
         target,
         inputs,
         outputs,
+        sampled,
     } = prepared.map_err(|refused| count_refused(service, refused, context))?;
     let mut stages = Stages::received(context.received);
     stages.decoded = Some(Instant::now());
@@ -101,6 +105,10 @@ pub(crate) async fn answer(
         Err(error) => Err(error.into()),
     };
     tracked.finish(result.as_ref().err().map(Status::catalogue_code));
+    if let (Some(sampled), Ok(reply)) = (sampled, &result) {
+        let answer = Part::Message(reply.frame.slice(PREFIX_BYTES..));
+        sampled.answered(&target.servable, target.signature, answer, context.received);
+    }
     result
 }
 
@@ -163,6 +171,11 @@ fn prepare(
     let decoded = decode(model, target.signature, &view, message, limit_bytes);
     match decoded {
         Ok((inputs, outputs)) => Ok(Prepared {
+            sampled: target
+                .servable
+                .sampler
+                .sample(message.len())
+                .map(|ticket| Box::new(ticket.with(Part::Message(message.clone())))),
             target,
             inputs,
             outputs,

@@ -28,6 +28,8 @@ pub use predict_request::{
     PredictRequest, RequestedVersion, decode_predict_request, encode_predict_request,
 };
 pub use predict_response::{Answer, decode_predict_response, encode_predict_response};
-pub(crate) use prediction_log::{LogKind, PredictionLogView};
+pub(crate) use prediction_log::{
+    LogKind, LogMetadata, PredictionLogView, encode_prediction_log, encode_request_of_tensors,
+};
 pub(crate) use tensor_view::{Limit, TensorView};
 pub use tensor_writer::{Carrier, TensorContent, TensorParts};

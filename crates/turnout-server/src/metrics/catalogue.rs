@@ -59,6 +59,12 @@ metrics! {
         "Bytes of requests and answers held now, bounded by `inflight_bytes`.";
     LOGS_DROPPED = "turnout_log_dropped_lines_total", "counter", [],
         "Log lines dropped because the event queue was crowded.";
+    REQUEST_LOG = "turnout_request_log_records_total", "counter", [],
+        "Sampled calls written to the request log.";
+    REQUEST_LOG_DROPPED = "turnout_request_log_dropped_records_total", "counter", ["reason"],
+        "Sampled calls that are not in the request log: the writer was behind, a record was too large, or the disk refused.";
+    REQUEST_LOG_BYTES = "turnout_request_log_disk_bytes", "gauge", [],
+        "Bytes of the request log's files, bounded by `request_log_disk_bytes`.";
     UPTIME = "turnout_uptime_seconds", "gauge", [],
         "Since the data plane started.";
     BUILD = "turnout_build_info", "gauge", ["version"],

@@ -10,6 +10,7 @@ use super::catalogue as names;
 use super::histogram::{Histogram, Totals};
 use super::{DOORS, MetricInfo, ServableMetrics, Shard};
 use crate::drain::Stage;
+use crate::request_log::{Counters, Loss};
 use crate::routes::Routes;
 use crate::servable::Servable;
 use crate::shared::Shared;
@@ -269,7 +270,18 @@ fn process(page: &mut Page, shared: &Shared, routes: &Routes, version: &str) {
     page.single(&names::CONNECTIONS_OPEN, shared.connections.get() as f64);
     page.single(&names::INFLIGHT_BYTES, shared.budget.used_bytes() as f64);
     page.single(&names::LOGS_DROPPED, shared.events.dropped_logs() as f64);
+    request_log(page, shared.request_log.counters());
     page.single(&names::UPTIME, shared.started.elapsed().as_secs_f64());
     page.head(&names::BUILD);
     page.value(&names::BUILD, &[version], 1.0);
+}
+
+fn request_log(page: &mut Page, counters: &Counters) {
+    page.single(&names::REQUEST_LOG, counters.written() as f64);
+    page.head(&names::REQUEST_LOG_DROPPED);
+    for why in Loss::ALL {
+        let lost = counters.lost(why) as f64;
+        page.value(&names::REQUEST_LOG_DROPPED, &[why.name()], lost);
+    }
+    page.single(&names::REQUEST_LOG_BYTES, counters.disk_bytes() as f64);
 }

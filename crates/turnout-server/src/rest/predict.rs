@@ -19,6 +19,7 @@ use super::response::{JSON, Response};
 use super::routes::Call;
 use crate::execute::Executed;
 use crate::metrics::Stages;
+use crate::request_log::{Part, Sampled, Ticket};
 use crate::servable::Servable;
 use crate::service::Service;
 
@@ -174,12 +175,16 @@ async fn execute(
 ) -> Response {
     let DecodedPredict {
         signature,
-        inputs,
+        mut inputs,
         format,
     } = decoded;
     let mut stages = Stages::received(context.received);
     stages.decoded = Some(Instant::now());
     let mut tracked = service.track(&servable, signature, Door::Rest, stages);
+    let mut sampled = None;
+    if let Some(ticket) = servable.sampler.sample(size_bytes(&inputs)) {
+        (inputs, sampled) = Box::pin(keep(&service, inputs, ticket)).await;
+    }
     let answer = match service
         .predict(&servable, signature, inputs, permit, &context)
         .await
@@ -187,7 +192,8 @@ async fn execute(
         Ok(executed) => {
             tracked.stages.started = Some(executed.started);
             tracked.stages.finished = Some(executed.finished);
-            encode(&service, &servable, signature, format, executed).await
+            let sampled = sampled.map(|sampled| (sampled, context.received));
+            encode(&service, &servable, signature, format, executed, sampled).await
         }
         Err(error) => Err(error),
     };
@@ -212,6 +218,7 @@ async fn encode(
     signature: usize,
     format: Format,
     executed: Executed,
+    sampled: Option<(Box<Sampled>, Instant)>,
 ) -> Result<(Vec<u8>, BytePermit)> {
     let Executed {
         outputs,
@@ -224,7 +231,28 @@ async fn encode(
         let mut body = Vec::new();
         encode_predict(&outputs, &servable.signatures[signature], format, &mut body)?;
         permit.grow(body.len())?;
+        if let Some((sampled, received)) = sampled {
+            sampled.answered(&servable, signature, Part::Tensors(outputs), received);
+        }
         Ok((body, permit))
     };
     service.offload(bytes, write).await?
+}
+
+/// Copies the inputs of a call that is logged, since the engine takes the originals; large ones on another thread.
+async fn keep(
+    service: &Service,
+    inputs: Vec<Tensor>,
+    ticket: Ticket,
+) -> (Vec<Tensor>, Option<Box<Sampled>>) {
+    let (bytes, inputs) = (size_bytes(&inputs), Arc::new(inputs));
+    let originals = Arc::clone(&inputs);
+    let copy = service.offload(bytes, move || originals.to_vec()).await;
+    let sampled = if let Ok(copy) = copy {
+        Some(Box::new(ticket.with(Part::Tensors(copy))))
+    } else {
+        ticket.lose();
+        None
+    };
+    (Arc::unwrap_or_clone(inputs), sampled)
 }

@@ -116,7 +116,7 @@ pub(super) mod tests {
 
     pub(crate) fn route() -> ModelRoute {
         serde_json::from_value(json!({
-            "name": "m", "default": 8, "labels": {"stable": 1, "old": 9}, "problem": "",
+            "name": "m", "default": 8, "labels": {"stable": 1, "old": 9}, "problem": "", "request_log_rate": 0.0,
             "versions": [
                 {"version": 1, "servable": 7, "state": "AVAILABLE", "error_code": "", "error_message": ""},
                 {"version": 2, "servable": 8, "state": "AVAILABLE", "error_code": "", "error_message": ""},

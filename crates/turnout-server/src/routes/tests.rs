@@ -7,7 +7,7 @@ use super::*;
 fn routes(versions: &serde_json::Value, problem: &str) -> Routes {
     let snapshot = serde_json::from_value(json!({
         "sequence": 1, "ready": {"ready": false, "reason": "loading: m"}, "servables": [],
-        "models": [{"name": "m", "default": null, "labels": {"canary": 2, "old": 1}, "problem": problem, "versions": versions}],
+        "models": [{"name": "m", "default": null, "labels": {"canary": 2, "old": 1}, "problem": problem, "request_log_rate": 0.0, "versions": versions}],
     }));
     Routes::build(snapshot.expect("a snapshot"), &HashMap::new()).expect("routes")
 }

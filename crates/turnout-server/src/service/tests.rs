@@ -267,6 +267,7 @@ fn a_version_is_destroyed_by_the_reaper_after_its_last_answer() {
         default: Some(1),
         labels: HashMap::new(),
         problem: String::new(),
+        request_log_rate: 0.0,
         versions: vec![status],
     };
     let ready = Readiness {

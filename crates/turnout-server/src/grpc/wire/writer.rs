@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WireType {
     Varint = 0,
+    Fixed64 = 1,
     Bytes = 2,
 }
 
