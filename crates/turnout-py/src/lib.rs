@@ -3,6 +3,7 @@
 mod data_plane;
 mod error;
 mod messages;
+mod profiler;
 mod tensors;
 
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ mod module {
         inspect_artifact, list_error_codes, list_metrics, list_rest_routes,
         messages::{decode_predict_response, encode_predict_request},
         probe_engine,
+        profiler::Profiler,
     };
 
     #[pymodule_export]

@@ -36,6 +36,17 @@ pub(super) struct Buffer {
     deallocator: Option<unsafe extern "system" fn(*mut c_void, usize)>,
 }
 
+impl Buffer {
+    /// A buffer over bytes that nobody frees.
+    pub(super) fn over(bytes: &'static [u8]) -> Self {
+        Self {
+            data: bytes.as_ptr().cast(),
+            length: bytes.len(),
+            deallocator: None,
+        }
+    }
+}
+
 /// `TF_TString`: 24 bytes that only the functions for it read and write.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
