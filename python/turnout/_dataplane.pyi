@@ -15,6 +15,7 @@ from turnout.types import ResultTensor, WireTensor
 
 __all__ = [
     "DataPlane",
+    "Profiler",
     "__version__",
     "bound_memory_retention",
     "decode_predict_request",
@@ -73,6 +74,21 @@ class DataPlane:
         """Stops accepting after `delay_ms`, lets what is in flight finish; False when `timeout_ms` cut it short."""
     def close(self) -> None:
         """Stops everything at once. Idempotent."""
+
+@final
+class Profiler:
+    """A model that is loaded to be measured, operator by operator. Calls wait for each other and release the GIL."""
+
+    def __new__(cls, servable_json: str, folder: _Path) -> Profiler:
+        """Loads a servable of a snapshot (JSON); `folder` is an empty one for the runtime's own records."""
+    def signatures(self) -> str:
+        """What the model answers to (JSON), the default first."""
+    def run(self, signature: int, inputs: Sequence[WireTensor], measured: bool) -> None:
+        """Executes one call; `measured` ones count."""
+    def run_generated(self, signature: int, rows: int, measured: bool) -> None:
+        """Executes one call on inputs as the warm-up makes them."""
+    def finish(self) -> str:
+        """What was measured (JSON): `call_us`; of `operators` `call_us` and `call_runs`, `name`, `op`, `has_others`."""
 
 def bound_memory_retention() -> None:
     """Bounds what the C library keeps of freed memory, for the whole process: for one that is a server's own."""

@@ -8,6 +8,7 @@ mod log;
 pub mod memory;
 pub mod onnx;
 pub mod priority;
+pub mod profile;
 mod raw;
 pub mod savedmodel;
 pub mod warmup;
@@ -20,6 +21,7 @@ use turnout_core::snapshot::{EngineSpec, SavedModelSettings};
 use turnout_core::{Error, Result, Signature, Tensor};
 
 pub use artifact::Artifact;
+pub use profile::Profiler;
 
 /// A runtime, opened once per process and library.
 ///
@@ -33,6 +35,21 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `load_failed`, `artifact_invalid` or `unsupported`, with the runtime's own words as the evidence.
     fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>>;
+
+    /// Loads a model to measure its operators. `folder` is an empty one for the runtime's own records.
+    ///
+    /// # Errors
+    /// Those of `load`; `unsupported` for an engine whose runtime does not tell.
+    fn profiler(
+        &self,
+        _artifact: &Artifact,
+        _options: &LoadOptions,
+        _folder: &Path,
+    ) -> Result<Box<dyn Profiler>> {
+        Err(Error::unsupported(
+            "this engine cannot tell how long operators take",
+        ))
+    }
 
     /// Whether such a load makes threads that execute requests later. They inherit the priority of the caller of `load`.
     fn makes_threads(&self, threads: Threads) -> bool {

@@ -3,6 +3,7 @@
 mod data_plane;
 mod error;
 mod messages;
+mod profiler;
 mod tensors;
 
 use pyo3::prelude::*;
@@ -25,6 +26,7 @@ mod module {
             decode_predict_request, decode_predict_response, encode_predict_request, masked_crc32c,
         },
         probe_engine,
+        profiler::Profiler,
     };
 
     #[pymodule_export]

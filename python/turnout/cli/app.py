@@ -14,6 +14,7 @@ from turnout.cli.inspect_file import inspect_file
 from turnout.cli.list_models import list_models
 from turnout.cli.output import note, print_line, report_error
 from turnout.cli.predict import predict
+from turnout.cli.profile_model import profile_model
 from turnout.cli.push import push
 from turnout.cli.replay import replay
 from turnout.cli.rollback import rollback
@@ -37,6 +38,7 @@ app.command(context_settings=_COMMAND_SETTINGS)(serve)
 app.command(context_settings=_COMMAND_SETTINGS)(push)
 app.command(context_settings=_COMMAND_SETTINGS)(predict)
 app.command("inspect", context_settings=_COMMAND_SETTINGS)(inspect_file)
+app.command("profile", context_settings=_COMMAND_SETTINGS)(profile_model)
 app.command("list", context_settings=_COMMAND_SETTINGS)(list_models)
 app.command(context_settings=_COMMAND_SETTINGS)(rollback)
 app.command(context_settings=_COMMAND_SETTINGS)(replay)

@@ -211,7 +211,11 @@ _MODELS_OWN = dict.fromkeys(ModelTableSchema.model_fields, "[models.NAME]")
 
 
 def _flag_layer(schema: type[Schema], values: Mapping[str, Any], prefix: str, model_prefix: str = "") -> Layer:
-    given = {name: value for name, value in values.items() if value is not None}
+    given = {
+        name: parse_text(name, value) if isinstance(value, str) else value
+        for name, value in values.items()
+        if value is not None
+    }
     where = {name: prefix + (name.replace("_", "-") if prefix == "--" else name) for name in given}
     elsewhere = {name: model_prefix + name for name in ModelSchema.model_fields} if model_prefix else {}
     return _layer(schema, given, where, "flag", strict=False, elsewhere=elsewhere)

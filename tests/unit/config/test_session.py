@@ -119,6 +119,8 @@ def test_tags_are_a_list_in_files_and_separated_by_commas_elsewhere(tmp_path: Pa
     environ = {"TURNOUT_MODEL_SAVEDMODEL_TAGS": "serve, gpu"}
     config = load_config(environ=environ, home=tmp_path, search=False)
     assert config.model("m").settings.savedmodel_tags == ("serve", "gpu")
+    flags = load_config(assigned=Assigned(models={"savedmodel_tags": "a,b"}), environ={}, home=tmp_path, search=False)
+    assert flags.model("m").settings.savedmodel_tags == ("a", "b")
     file = tmp_path / "turnout.toml"
     file.write_text(f"{TOML}savedmodel_tags = []")
     assert load_config(file=file, environ={}, home=tmp_path).model("m").settings.savedmodel_tags == ()

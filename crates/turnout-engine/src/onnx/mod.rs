@@ -8,12 +8,14 @@
 //! | `signature.rs` | inputs and outputs of a graph as a signature |
 //! | `options.rs` | how a session is to be made |
 //! | `session.rs` | a loaded model |
+//! | `record.rs` | how long each operator takes |
 //! | `values.rs` | tensors to its values and back |
 //! | `words.rs` | its sentences without its developers' parts |
 
 mod api;
 mod log;
 mod options;
+mod record;
 mod session;
 mod signature;
 mod status;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use turnout_core::{Error, Result};
 
-use crate::{Artifact, Engine, LoadOptions, LogSink, Model};
+use crate::{Artifact, Engine, LoadOptions, LogSink, Model, Profiler};
 
 /// The runtime that this process has opened. It is never closed: sessions of every data plane share it.
 static OPENED: Mutex<Option<Arc<OnnxEngine>>> = Mutex::new(None);
@@ -46,7 +48,18 @@ impl Engine for OnnxEngine {
             self.runtime,
             artifact,
             options,
+            None,
         )?))
+    }
+
+    fn profiler(
+        &self,
+        artifact: &Artifact,
+        options: &LoadOptions,
+        folder: &Path,
+    ) -> Result<Box<dyn Profiler>> {
+        let profiler = record::OnnxProfiler::new(self.runtime, artifact, options, folder)?;
+        Ok(Box::new(profiler))
     }
 }
 

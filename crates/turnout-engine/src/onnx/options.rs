@@ -83,6 +83,12 @@ impl<'runtime> SessionOptions<'runtime> {
         }
     }
 
+    /// Writes a record of all runs to a file that begins with `prefix`.
+    pub(super) fn record_runs(&self, prefix: &CStr) -> Result<()> {
+        // SAFETY: the options and the path are alive; the path is copied.
+        self.check(unsafe { (self.runtime.api.EnableProfiling)(self.as_ptr(), prefix.as_ptr()) })
+    }
+
     fn set(&self, key: &CStr, value: &CStr) -> Result<()> {
         // SAFETY: the options and both strings are alive; the strings are copied.
         self.check(unsafe {

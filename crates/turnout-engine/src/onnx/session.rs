@@ -1,6 +1,8 @@
 //! A loaded model.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use ort_sys::OrtSession;
 use smallvec::SmallVec;
@@ -53,12 +55,14 @@ unsafe impl Send for OnnxModel {}
 unsafe impl Sync for OnnxModel {}
 
 impl OnnxModel {
+    /// With `record` the runs are recorded in a file whose name begins so.
     pub(super) fn load(
         runtime: &'static Runtime,
         artifact: &Artifact,
         options: &LoadOptions,
+        record: Option<&CStr>,
     ) -> Result<Self> {
-        let session = create_session(runtime, artifact, options.threads)?;
+        let session = create_session(runtime, artifact, options.threads, record)?;
         let graph = Graph::read(runtime, &session)?;
         let signatures = match options.signatures.as_slice() {
             [] => vec![graph.signature()?],
@@ -107,6 +111,23 @@ impl Model for OnnxModel {
 }
 
 impl OnnxModel {
+    /// Ends the record of the runs and returns its path.
+    pub(super) fn end_record(&self) -> Result<PathBuf> {
+        let (api, allocator) = (self.runtime.api, self.runtime.allocator);
+        let mut path = std::ptr::null_mut();
+        // SAFETY: the session is alive, and the path is made for us to free.
+        let status =
+            unsafe { (api.SessionEndProfiling)(self.session.as_ptr(), allocator, &raw mut path) };
+        check(api, status, Doing::Running)?;
+        // SAFETY: the path is a string, which nobody has freed yet.
+        let text = unsafe { CStr::from_ptr(path) };
+        let found = PathBuf::from(OsStr::from_bytes(text.to_bytes()));
+        // SAFETY: the path came from this allocator, and is not used any more.
+        let status = unsafe { (api.AllocatorFree)(allocator, path.cast()) };
+        check(api, status, Doing::Running)?;
+        Ok(found)
+    }
+
     fn call(&self, names: &Names, inputs: &OwnedValues<'_>) -> Result<OwnedValues<'static>> {
         let api = self.runtime.api;
         let mut outputs = OwnedValues::nulls(api, names.outputs.pointers.len());
@@ -163,9 +184,13 @@ fn create_session(
     runtime: &Runtime,
     artifact: &Artifact,
     threads: Threads,
+    record: Option<&CStr>,
 ) -> Result<Owned<OrtSession>> {
     let api = runtime.api;
     let options = SessionOptions::new(runtime)?;
+    if let Some(prefix) = record {
+        options.record_runs(prefix)?;
+    }
     options.set_threads(threads)?;
     options.bound_memory()?;
     options.confine(artifact)?;

@@ -12,6 +12,7 @@
 //! | `log.rs` | what models print, into our log |
 //! | `tags.rs` | which of its graphs is meant |
 //! | `session.rs` | a loaded model |
+//! | `trace.rs` | how long each operator takes |
 //! | `values.rs` | tensors to TensorFlow's and back |
 
 mod api;
@@ -24,6 +25,7 @@ mod signature;
 mod state;
 mod status;
 mod tags;
+mod trace;
 mod values;
 mod wire;
 
@@ -33,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use turnout_core::event::LogLevel;
 use turnout_core::{Error, Result};
 
-use crate::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
+use crate::{Artifact, Engine, LoadOptions, LogSink, Model, Profiler, Threads};
 
 /// The library that this process has opened. It is never closed: its threads and its operators cannot be taken back.
 static OPENED: Mutex<Option<&'static Opened>> = Mutex::new(None);
@@ -58,17 +60,36 @@ impl Engine for SavedModelEngine {
     }
 
     fn load(&self, artifact: &Artifact, options: &LoadOptions) -> Result<Box<dyn Model>> {
+        Ok(Box::new(self.load_model(artifact, options)?))
+    }
+
+    fn profiler(
+        &self,
+        artifact: &Artifact,
+        options: &LoadOptions,
+        _folder: &Path,
+    ) -> Result<Box<dyn Profiler>> {
+        let model = self.load_model(artifact, options)?;
+        Ok(Box::new(trace::SavedModelProfiler::new(model)))
+    }
+
+    fn makes_threads(&self, _threads: Threads) -> bool {
+        true
+    }
+}
+
+impl SavedModelEngine {
+    fn load_model(
+        &self,
+        artifact: &Artifact,
+        options: &LoadOptions,
+    ) -> Result<session::SavedModel> {
         let warn = |line: &str| {
             if let Some(log) = self.log.upgrade() {
                 log(LogLevel::Warning, line);
             }
         };
-        let model = session::SavedModel::load(self.runtime, artifact, options, &warn)?;
-        Ok(Box::new(model))
-    }
-
-    fn makes_threads(&self, _threads: Threads) -> bool {
-        true
+        session::SavedModel::load(self.runtime, artifact, options, &warn)
     }
 }
 

@@ -23,6 +23,9 @@ use crate::handle::Owned;
 use crate::memory::GiveBack;
 use crate::{Artifact, LoadOptions, Model};
 
+/// `RunOptions` with `trace_level: SOFTWARE_TRACE`.
+const TRACED: [u8; 2] = [0x08, 0x01];
+
 /// TensorFlow, opened. It lives as long as the process.
 #[derive(Debug)]
 pub(super) struct Runtime {
@@ -50,13 +53,13 @@ impl Runtime {
     }
 }
 
-fn own_buffer(api: &'static Api, buffer: *mut Buffer) -> Owned<Buffer> {
+pub(super) fn own_buffer(api: &'static Api, buffer: *mut Buffer) -> Owned<Buffer> {
     let buffer = NonNull::new(buffer).expect("bug: TensorFlow gave no buffer");
     // SAFETY: the buffer is the caller's, and this is the function that deletes it.
     unsafe { Owned::new(buffer, api.delete_buffer) }
 }
 
-fn bytes_of(buffer: &Owned<Buffer>) -> &[u8] {
+pub(super) fn bytes_of(buffer: &Owned<Buffer>) -> &[u8] {
     // SAFETY: the buffer is alive and tells where its bytes are, and how many.
     unsafe {
         let buffer = &*buffer.as_ptr();
@@ -156,6 +159,18 @@ impl Model for SavedModel {
     }
 
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        self.run_with(signature, inputs, None)
+    }
+}
+
+impl SavedModel {
+    /// Executes one call; with `trace` TensorFlow notes there what it did, as a `RunMetadata`.
+    pub(super) fn run_with(
+        &self,
+        signature: usize,
+        inputs: Vec<Tensor>,
+        trace: Option<&Owned<Buffer>>,
+    ) -> Result<Vec<Tensor>> {
         let call = self
             .calls
             .get(signature)
@@ -170,12 +185,16 @@ impl Model for SavedModel {
             .into_iter()
             .map(|input| make_tensor(api, input))
             .collect::<Result<TfTensors>>()?;
-        let outputs = self.session.run(call, &inputs);
+        let outputs = self.session.run(call, &inputs, trace);
         let outputs = outputs.map_err(|error| without_folder(&error, &self.folder))?;
         outputs
             .iter()
             .map(|output| read_tensor(api, output))
             .collect()
+    }
+
+    pub(super) fn api(&self) -> &'static Api {
+        self.session.api
     }
 }
 
@@ -331,8 +350,15 @@ struct OwnedSession {
 }
 
 impl OwnedSession {
-    fn run(&self, call: &Call, inputs: &TfTensors) -> Result<TfTensors> {
+    fn run(
+        &self,
+        call: &Call,
+        inputs: &TfTensors,
+        trace: Option<&Owned<Buffer>>,
+    ) -> Result<TfTensors> {
         let api = self.api;
+        let traced = Buffer::of(&TRACED);
+        let run_options = trace.map_or(std::ptr::null(), |_| &raw const traced);
         let outcome = Outcome::new(api);
         let inputs: SmallVec<[*mut TfTensor; 4]> = inputs.iter().map(Owned::as_ptr).collect();
         let mut outputs: SmallVec<[*mut TfTensor; 4]> =
@@ -341,7 +367,7 @@ impl OwnedSession {
         unsafe {
             (api.session_run)(
                 self.session.as_ptr(),
-                std::ptr::null(),
+                run_options,
                 call.feeds.as_ptr(),
                 inputs.as_ptr(),
                 count(inputs.len()),
@@ -350,7 +376,7 @@ impl OwnedSession {
                 count(outputs.len()),
                 std::ptr::null(),
                 0,
-                std::ptr::null_mut(),
+                trace.map_or(std::ptr::null_mut(), Owned::as_ptr),
                 outcome.as_ptr(),
             );
         }
