@@ -23,7 +23,19 @@ pub struct Settings {
     pub idle_timeout_ms: u64,
     pub request_timeout_ms: u64,
     pub event_capacity: usize,
+    pub rest_mode: RestMode,
+    pub rest_cors: bool,
     pub ready_reason: String,
+}
+
+/// What the REST door makes of requests that TensorFlow Serving takes although something in them is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestMode {
+    /// It takes them as well.
+    Compatible,
+    /// It refuses them.
+    Strict,
 }
 
 /// The whole desired state.

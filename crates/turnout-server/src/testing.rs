@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use turnout_core::curve::LatencyCurve;
 use turnout_core::snapshot::{
-    MergeMode, ModelRoute, Readiness, ServableSettings, Settings, Snapshot, VersionState,
+    MergeMode, ModelRoute, Readiness, RestMode, ServableSettings, Settings, Snapshot, VersionState,
     VersionStatus,
 };
 use turnout_engine::Model;
@@ -46,6 +46,8 @@ pub(crate) fn settings() -> Settings {
         idle_timeout_ms: 1_000,
         request_timeout_ms: 10_000,
         event_capacity: 64,
+        rest_mode: RestMode::Compatible,
+        rest_cors: false,
         ready_reason: "starting".into(),
     }
 }
