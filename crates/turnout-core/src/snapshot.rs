@@ -28,6 +28,8 @@ pub struct Settings {
     pub tf_serving_metrics_path: Option<String>,
     pub event_capacity: usize,
     pub grpc_tensor_content: bool,
+    pub rest_mode: RestMode,
+    pub rest_cors: bool,
     pub ready_reason: String,
     pub request_log: RequestLogSettings,
 }
@@ -42,6 +44,16 @@ pub struct RequestLogSettings {
     pub file_age_ms: u64,
     /// Of all files together.
     pub disk_bytes: u64,
+}
+
+/// What the REST door makes of requests that TensorFlow Serving takes although something in them is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestMode {
+    /// It takes them as well.
+    Compatible,
+    /// It refuses them.
+    Strict,
 }
 
 /// The whole desired state.

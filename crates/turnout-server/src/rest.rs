@@ -17,6 +17,8 @@ mod routes;
 mod status;
 
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::PrettyFormatter;
 use turnout_core::Error;
 
 pub use errors::http_status;
@@ -33,6 +35,17 @@ fn body_too_large(limit_bytes: usize) -> Error {
     Error::too_large(format!(
         "the body is larger than `max_body_bytes`: limit {limit_bytes}"
     ))
+}
+
+/// A document with the white space of protobuf's JSON, for pages that people and their scripts read line by line.
+fn spaced_document(content: &impl Serialize) -> Vec<u8> {
+    let mut text = Vec::new();
+    let layout = PrettyFormatter::with_indent(b" ");
+    content
+        .serialize(&mut Serializer::with_formatter(&mut text, layout))
+        .expect("bug: a document with keys that are not text");
+    text.push(b'\n');
+    text
 }
 
 fn document(content: &impl Serialize) -> Vec<u8> {

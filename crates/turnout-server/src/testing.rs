@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use turnout_core::curve::LatencyCurve;
 use turnout_core::snapshot::{
-    MergeMode, ModelRoute, Readiness, RequestLogSettings, SavedModelSettings, ServableSettings,
-    Settings, Snapshot, VersionState, VersionStatus,
+    MergeMode, ModelRoute, Readiness, RequestLogSettings, RestMode, SavedModelSettings,
+    ServableSettings, Settings, Snapshot, VersionState, VersionStatus,
 };
 use turnout_engine::Model;
 use turnout_engine::fake::FakeModel;
@@ -50,6 +50,8 @@ pub(crate) fn settings() -> Settings {
         grpc_timeout_ms: 10_000,
         tf_serving_metrics_path: None,
         event_capacity: 64,
+        rest_mode: RestMode::Compatible,
+        rest_cors: false,
         ready_reason: "starting".into(),
         request_log: RequestLogSettings {
             dir: "/nonexistent".into(),

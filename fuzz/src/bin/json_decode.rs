@@ -84,7 +84,8 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let signatures = signatures(DType::ALL[usize::from(*choice) % DType::ALL.len()]);
-    let result = decode_predict(body, &signatures, JsonOptions::default());
+    let strict = JsonOptions { strict: true };
+    let result = decode_predict(body, &signatures, strict);
     let is_json = match &result {
         Ok(decoded) => {
             check_read(decoded, &signatures);
@@ -106,13 +107,7 @@ fuzz_target!(|input: &[u8]| {
     {
         assert_eq!(is_json, expected, "{result:?}");
     }
-    let lenient = decode_predict(
-        body,
-        &signatures,
-        JsonOptions {
-            ignore_trailing: true,
-        },
-    );
+    let lenient = decode_predict(body, &signatures, JsonOptions::default());
     assert!(
         lenient.is_ok() || result.is_err(),
         "more was refused than without the option"

@@ -9,6 +9,7 @@ from turnout.client.exchange import Answer
 from turnout.errors import InternalError, TurnoutError, UnavailableError, error_classes
 
 CODE_HEADER = "x-turnout-code"
+HINT_HEADER = "x-turnout-hint"
 REQUEST_ID_HEADER = "x-request-id"
 
 _UNREACHABLE_HINT = "Is the server running, and is this its address?"
@@ -49,8 +50,7 @@ def rest_failure(status: int, answer: Answer) -> TurnoutError:
     document = _error_document(answer.body)
     message = str(document.get("error") or f"the server answered with the HTTP status: {status}")
     code = answer.headers.get(CODE_HEADER) or _HTTP_CODES.get(status)
-    hint = document.get("hint")
-    return _failure(code, message, answer.headers, str(hint) if hint else None)
+    return _failure(code, message, answer.headers, answer.headers.get(HINT_HEADER))
 
 
 def grpc_failure(status: str, message: str, metadata: Mapping[str, str]) -> TurnoutError:

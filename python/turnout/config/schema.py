@@ -91,6 +91,10 @@ class ServerSchema(Schema):
     """Bytes at which a file of the request log is closed; larger records are left out."""
     request_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
     """Milliseconds that a request may take which brings no deadline of its own."""
+    rest_cors: bool | None = None
+    """Lets web pages of every origin call the paths under `/v1/`: adds CORS headers to their answers."""
+    rest_mode: Literal["compatible", "strict"] | None = None
+    """Takes faulty REST requests that TensorFlow Serving takes (`compatible`), or refuses them (`strict`)."""
     rest_port: Port | None = None
     """TCP port of REST; 0 takes a free one."""
     rest_socket: Text | None = None

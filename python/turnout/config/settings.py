@@ -15,6 +15,7 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 Ready = Literal["any", "all", "first"]
+RestMode = Literal["compatible", "strict"]
 Watch = Literal["auto", "poll", "once"]
 TlsDoors = Literal["both", "grpc", "rest"]
 
@@ -57,6 +58,8 @@ class ServerSettings:
     request_log_file_age_ms: int = 3_600_000
     request_log_file_bytes: int = 64 * MIB
     request_timeout_ms: int = 30_000
+    rest_cors: bool = False
+    rest_mode: RestMode = "compatible"
     rest_port: int = 8501
     rest_socket: str | None = None
     reuse_port: bool = False
@@ -73,7 +76,7 @@ class ServerSettings:
 DATA_PLANE_FIELDS = (
     "loops", "executor_threads", "inline_budget_us", "offload_bytes", "max_body_bytes", "inflight_bytes",
     "max_connections", "max_streams", "header_timeout_ms", "idle_timeout_ms", "request_timeout_ms", "event_capacity",
-    "grpc_tensor_content", "tf_serving_metrics_path",
+    "grpc_tensor_content", "tf_serving_metrics_path", "rest_cors", "rest_mode",
 )  # fmt: skip
 """The settings that cross to the data plane; all others are Python's own business."""
 

@@ -7,8 +7,8 @@ from turnout.errors import TurnoutError, error_classes
 
 @pytest.mark.parametrize("code", sorted(error_classes()))
 def test_every_code_of_the_catalogue_becomes_its_class(code: str) -> None:
-    headers = {"x-turnout-code": code, "x-request-id": "r1"}
-    body = b'{"error": "what", "code": "x", "hint": "do this"}'
+    headers = {"x-turnout-code": code, "x-turnout-hint": "do this", "x-request-id": "r1"}
+    body = b'{"error": "what", "code": "x"}'
     for error in (rest_failure(500, Answer(body, headers)), grpc_failure("INTERNAL", "what", headers)):
         assert (type(error), error.code, error.message) == (error_classes()[code], code, "what")
         assert error.context == {"request_id": "r1"}

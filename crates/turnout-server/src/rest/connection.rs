@@ -19,8 +19,8 @@ use self::link::{Ended, Link, READ_BYTES};
 use super::chunked::Chunked;
 use super::errors::Failure;
 use super::exchange::{Body, Exchange};
-use super::head::{Encoding, Framing, Head, Http};
-use super::predict::admit;
+use super::head::{Framing, Head, Http};
+use super::predict::{admit, json_options};
 use super::response::{CONTINUE, Response};
 use super::routes::{self, Target};
 use crate::drain::{Drain, Stage};
@@ -300,7 +300,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Result<Option<(Vec<u8>, BytePermit)>, NoBody> {
         let wanted = routes::find(head.method, head.target, None)
             .is_ok_and(|call| call.target == Target::Predict);
-        if !wanted || head.encoding == Encoding::Unknown || head.timeout().is_err() {
+        let strict = json_options(&self.service).strict;
+        if !wanted || head.encoding.is_refused(strict) || head.timeout().is_err() {
             return Ok(None);
         }
         let limit = self.service.settings().max_body_bytes;

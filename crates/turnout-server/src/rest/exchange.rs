@@ -14,6 +14,7 @@ use super::errors::Failure;
 use super::handlers;
 use super::head::{Head, Http};
 use super::response::{Persistence, Response};
+use super::routes;
 use crate::execute::panic_text;
 use crate::service::{Arrival, Service};
 
@@ -36,6 +37,7 @@ pub(super) struct Exchange {
     work: Work,
     bodiless: bool,
     http: Http,
+    cors: bool,
     /// Nothing more is read from the connection.
     pub(super) closes: bool,
 }
@@ -55,6 +57,7 @@ impl Exchange {
             work: begun.unwrap_or_else(|panic| Work::Done(panicked(service, &*panic))),
             bodiless: head.bodiless,
             http: head.http,
+            cors: service.settings().rest_cors && routes::is_of_protocol(head.target),
             closes: !head.keep_alive,
         }
     }
@@ -67,6 +70,7 @@ impl Exchange {
             work: Work::Done(Response::failure(context.id, failure)),
             bodiless: false,
             http: Http::V11,
+            cors: false,
             closes: true,
         }
     }
@@ -98,7 +102,10 @@ impl Exchange {
     /// The answer, and whether its body is to be sent; None while there is no answer.
     pub(super) fn finish(self) -> Option<(Response, bool)> {
         match self.work {
-            Work::Done(response) => Some((response, !self.bodiless)),
+            Work::Done(mut response) => {
+                response.cors = self.cors;
+                Some((response, !self.bodiless))
+            }
             Work::Waiting(_) => None,
         }
     }

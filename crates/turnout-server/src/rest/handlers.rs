@@ -11,7 +11,7 @@ use super::listing;
 use super::metadata;
 use super::predict;
 use super::response::{JSON, METRICS, Response};
-use super::routes::{self, Call, Target, Unroutable, Version};
+use super::routes::{self, Call, Method, Target, Unroutable, Version};
 use super::status;
 use crate::drain::Stage;
 use crate::service::{Arrival, Service};
@@ -26,6 +26,9 @@ pub(super) fn begin(service: &Service, head: &Head<'_>, body: Body<'_>, received
     if let Some(error) = timeout_error {
         return Work::Done(refuse(service, &context, &error.into()));
     }
+    if head.method == Method::Options && routes::is_of_protocol(head.target) {
+        return Work::Done(preflight(service, head, &context));
+    }
     let metrics_path = service.settings().tf_serving_metrics_path.as_deref();
     match routes::find(head.method, head.target, metrics_path) {
         Ok(call) if call.target == Target::Predict => {
@@ -34,14 +37,45 @@ pub(super) fn begin(service: &Service, head: &Head<'_>, body: Body<'_>, received
         Ok(call) => Work::Done(page(service, &call, &context)),
         Err(Unroutable::Failure(failure)) => Work::Done(refuse(service, &context, &failure)),
         Err(Unroutable::Method(allow)) => {
-            let error = Error::malformed(format!(
-                "this path does not take that method: expected {allow}"
-            ));
+            let error = not_taken(head, "this path does not take that method")
+                .with_hint(format!("This path takes {allow}."));
             let mut response = refuse(service, &context, &Failure::new(405, error));
             response.allow = Some(allow);
             Work::Done(response)
         }
+        Err(Unroutable::Unknown) => {
+            let known = routes::is_of_protocol(head.target);
+            let failure = Failure::new(
+                if known { 400 } else { 404 },
+                not_taken(head, "there is no such path"),
+            );
+            Work::Done(refuse(service, &context, &failure))
+        }
     }
+}
+
+/// A request that no route takes: in the protocol's words where the path is one of the protocol's.
+fn not_taken(head: &Head<'_>, otherwise: &str) -> Error {
+    let target = super::shorten(head.target);
+    Error::malformed(if routes::is_of_protocol(head.target) {
+        format!("Malformed request: {} {target}", head.method_name)
+    } else {
+        format!("{otherwise}: `{target}`")
+    })
+}
+
+/// What a browser asks before it sends a request of another page. Whether it may is said by the headers of `rest_cors`.
+fn preflight(service: &Service, head: &Head<'_>, context: &RequestContext) -> Response {
+    let from_page = head.origin.is_some_and(|origin| {
+        let origin = String::from_utf8_lossy(origin);
+        origin.contains("http://") || origin.contains("https://")
+    });
+    if from_page {
+        return Response::empty(context.id.clone());
+    }
+    let error =
+        not_taken(head, "").with_hint("OPTIONS needs an `Origin` with http:// or https://.");
+    refuse(service, context, &error.into())
 }
 
 fn context(

@@ -35,13 +35,28 @@ pub(super) enum Encoding {
     #[default]
     Identity,
     Gzip,
-    Unknown,
+    /// A compression that this door does not know.
+    Compressed,
+    /// What is no encoding of a body, such as `utf-8`.
+    Foreign,
+}
+
+impl Encoding {
+    /// Whether no body in this encoding is read. TensorFlow Serving reads what it does not know as if it were not encoded.
+    pub(super) fn is_refused(self, strict: bool) -> bool {
+        match self {
+            Self::Identity | Self::Gzip => false,
+            Self::Compressed => true,
+            Self::Foreign => strict,
+        }
+    }
 }
 
 /// A request without its body.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
     pub(super) method: Method,
+    pub(super) method_name: &'a str,
     pub(super) target: &'a str,
     pub(super) http: Http,
     /// The answer has no body.
@@ -50,6 +65,8 @@ pub(super) struct Head<'a> {
     pub(super) framing: Framing,
     pub(super) expects_continue: bool,
     pub(super) encoding: Encoding,
+    /// Which web page asks, by a browser.
+    pub(super) origin: Option<&'a [u8]>,
     pub(super) request_id: Option<&'a [u8]>,
     pub(super) traceparent: Option<&'a str>,
     timeout_ms: Option<&'a [u8]>,
@@ -78,8 +95,10 @@ impl<'a> Head<'a> {
             method: match method {
                 "GET" | "HEAD" => Method::Get,
                 "POST" => Method::Post,
+                "OPTIONS" => Method::Options,
                 _ => Method::Other,
             },
+            method_name: method,
             target: request.path.unwrap_or_default(),
             http,
             bodiless: method == "HEAD",
@@ -87,6 +106,7 @@ impl<'a> Head<'a> {
             framing: Framing::Length(0),
             expects_continue: false,
             encoding: Encoding::Identity,
+            origin: None,
             request_id: None,
             traceparent: None,
             timeout_ms: None,
@@ -123,6 +143,7 @@ impl<'a> Head<'a> {
                 6 if name.eq_ignore_ascii_case("expect") => {
                     self.expects_continue = is(value, "100-continue");
                 }
+                6 if name.eq_ignore_ascii_case("origin") => self.origin = Some(value),
                 10 if name.eq_ignore_ascii_case("connection") => self.read_connection(value),
                 11 if name.eq_ignore_ascii_case("traceparent") => {
                     self.traceparent = traceparent(value);
@@ -239,12 +260,25 @@ fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 fn encoding(value: &[u8]) -> Encoding {
-    if is(value, "gzip") || is(value, "x-gzip") {
+    /// The other registered codings, without `aes128gcm` and `exi`, which no client of a model speaks.
+    const COMPRESSIONS: [&[u8]; 6] = [
+        b"deflate",
+        b"br",
+        b"zstd",
+        b"compress",
+        b"x-compress",
+        b"dcb",
+    ];
+    let value = value.trim_ascii().to_ascii_lowercase();
+    let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    if value.windows(4).any(|part| part == b"gzip") {
         Encoding::Gzip
-    } else if is(value, "identity") || is(value, "") {
+    } else if value.is_empty() || value == b"identity" {
         Encoding::Identity
+    } else if codings.any(|coding| COMPRESSIONS.contains(&coding)) {
+        Encoding::Compressed
     } else {
-        Encoding::Unknown
+        Encoding::Foreign
     }
 }
 
@@ -355,6 +389,25 @@ mod tests {
             505
         );
         assert_eq!(parse("\u{16}\u{3}\u{1}").expect_err("TLS").0, 400);
+    }
+
+    #[test]
+    fn encodings_are_told_apart() {
+        use Encoding::{Compressed, Foreign, Gzip, Identity};
+        #[rustfmt::skip]
+        let cases = [
+            ("", Identity), ("identity", Identity), ("gzip", Gzip), ("X-GZIP", Gzip), ("identity, gzip", Gzip),
+            ("br", Compressed), ("Deflate", Compressed), ("identity , zstd", Compressed),
+            ("utf-8", Foreign), ("application/json", Foreign), ("brotli", Foreign),
+        ];
+        for (value, want) in cases {
+            let text = get(&format!("Content-Encoding: {value}\r\n"));
+            let head = parse(&text).expect("well formed").expect("complete");
+            assert_eq!(head.encoding, want, "{value}");
+        }
+        assert!(
+            !Foreign.is_refused(false) && Foreign.is_refused(true) && Compressed.is_refused(false)
+        );
     }
 
     #[test]

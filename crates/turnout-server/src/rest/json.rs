@@ -32,8 +32,9 @@ pub enum Format {
 /// What is accepted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonOptions {
-    /// Ignores what follows the document, as TensorFlow Serving does. Otherwise only white space may follow.
-    pub ignore_trailing: bool,
+    /// Refuses what TensorFlow Serving takes although something in it is wrong: text behind the document, keys that nothing
+    /// knows, and keys that come twice.
+    pub strict: bool,
 }
 
 /// A predict request.

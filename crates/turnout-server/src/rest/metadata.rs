@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use turnout_core::{DType, Signature, TensorSpec};
 
-use super::document;
+use super::spaced_document;
 use crate::servable::Servable;
 
 /// `{"model_spec": …, "metadata": {"signature_def": {"signature_def": …}}}`; the doubled name is the protocol's.
 pub(super) fn metadata(servable: &Servable) -> Vec<u8> {
     let version = servable.version.to_string();
-    document(&MetadataDocument {
+    spaced_document(&MetadataDocument {
         model_spec: ModelSpec {
             name: &servable.model,
             signature_name: "",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use turnout_core::admission::BytePermit;
+use turnout_core::snapshot::RestMode;
 use turnout_core::{Door, Error, RequestContext, Result, Tensor};
 
 use super::errors::Failure;
@@ -23,9 +24,12 @@ use crate::request_log::{Part, Sampled, Ticket};
 use crate::servable::Servable;
 use crate::service::Service;
 
-const OPTIONS: JsonOptions = JsonOptions {
-    ignore_trailing: false,
-};
+/// How the documents of this server's clients are read.
+pub(super) fn json_options(service: &Service) -> JsonOptions {
+    JsonOptions {
+        strict: service.settings().rest_mode == RestMode::Strict,
+    }
+}
 
 /// Takes room for a body of `bytes`.
 ///
@@ -57,8 +61,9 @@ pub(super) fn begin(
         }
         Body::Owned(bytes, permit) => Ok((Cow::Owned(bytes), permit)),
     };
+    let options = json_options(service);
     let (bytes, permit) = match admitted {
-        Ok(admitted) if encoding != Encoding::Unknown => admitted,
+        Ok(admitted) if !encoding.is_refused(options.strict) => admitted,
         Ok(_) => return Work::Done(refuse(service, &context, &unknown_encoding())),
         Err(error) => return Work::Done(refuse(service, &context, &error.into())),
     };
@@ -69,6 +74,7 @@ pub(super) fn begin(
             bytes: bytes.into_owned(),
             gzip,
             limit_bytes,
+            options,
             permit,
         };
         return Work::Waiting(Box::pin(predict_large(
@@ -78,7 +84,7 @@ pub(super) fn begin(
             body,
         )));
     }
-    match decode(&bytes, resolved) {
+    match decode(&bytes, resolved, options) {
         Ok((servable, decoded)) => Work::Waiting(Box::pin(execute(
             service.clone(),
             context,
@@ -93,7 +99,9 @@ pub(super) fn begin(
 fn unknown_encoding() -> Failure {
     Failure::new(
         415,
-        Error::unsupported("`Content-Encoding` may only be `gzip` or `identity`"),
+        Error::unsupported(
+            "the body's `Content-Encoding` is not known: expected `gzip` or `identity`",
+        ),
     )
 }
 
@@ -101,14 +109,15 @@ fn unknown_encoding() -> Failure {
 fn decode(
     bytes: &[u8],
     resolved: Result<Arc<Servable>, Failure>,
+    options: JsonOptions,
 ) -> Result<(Arc<Servable>, DecodedPredict), Failure> {
     match resolved {
         Ok(servable) => {
-            let decoded = decode_predict(bytes, &servable.signatures, OPTIONS)?;
+            let decoded = decode_predict(bytes, &servable.signatures, options)?;
             Ok((servable, decoded))
         }
         Err(failure) => {
-            check_document(bytes, OPTIONS)?;
+            check_document(bytes, options)?;
             Err(failure)
         }
     }
@@ -118,6 +127,7 @@ struct LargeBody {
     bytes: Vec<u8>,
     gzip: bool,
     limit_bytes: usize,
+    options: JsonOptions,
     permit: BytePermit,
 }
 
@@ -130,7 +140,7 @@ impl LargeBody {
                 self.permit.grow(bytes)
             })?;
         }
-        let (servable, decoded) = decode(&self.bytes, resolved)?;
+        let (servable, decoded) = decode(&self.bytes, resolved, self.options)?;
         // Text can be shorter than what it says.
         let needed = size_bytes(&decoded.inputs);
         self.permit.grow(needed.saturating_sub(self.bytes.len()))?;

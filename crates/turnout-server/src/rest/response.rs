@@ -15,6 +15,14 @@ pub(super) const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The line and the blank line that ask a client to go on with its body.
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// What TensorFlow Serving allows web pages.
+const CORS: &[u8] =
+    b"\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: POST, GET\r\n\
+    Access-Control-Allow-Headers: Content-Type";
+
+/// Longest advice; what is longer is cut.
+const MAX_HINT_CHARACTERS: usize = 500;
+
 /// An answer that is ready to be written.
 #[derive(Debug)]
 pub(super) struct Response {
@@ -25,7 +33,11 @@ pub(super) struct Response {
     /// Which version answered.
     pub(super) version: Option<u64>,
     pub(super) code: Option<ErrorCode>,
+    /// Advice for the client, in the words of the catalogue.
+    hint: Option<String>,
     pub(super) allow: Option<&'static str>,
+    /// Web pages of every origin may read this.
+    pub(super) cors: bool,
     /// Counts the bytes of request and answer until the answer is written.
     pub(super) permit: Option<BytePermit>,
 }
@@ -48,15 +60,23 @@ impl Response {
             request_id,
             version: None,
             code: None,
+            hint: None,
             allow: None,
+            cors: false,
             permit: None,
         }
+    }
+
+    /// An answer that is its headers.
+    pub(super) fn empty(request_id: RequestId) -> Self {
+        Self::ok(request_id, "", Vec::new())
     }
 
     pub(super) fn failure(request_id: RequestId, failure: &Failure) -> Self {
         let mut response = Self::ok(request_id, JSON, failure.body());
         response.status = failure.status;
         response.code = Some(failure.error.code());
+        response.hint = failure.error.hint().map(header_text);
         response
     }
 
@@ -74,7 +94,9 @@ impl Response {
             );
         }
         out.extend_from_slice(&date::now());
-        header(out, "Content-Type", self.content_type);
+        if !self.content_type.is_empty() {
+            header(out, "Content-Type", self.content_type);
+        }
         out.extend_from_slice(b"\r\nX-Request-Id: ");
         let _ = write!(out, "{}", self.request_id);
         if let Some(version) = self.version {
@@ -86,6 +108,12 @@ impl Response {
         }
         if let Some(code) = self.code {
             header(out, "X-Turnout-Code", code.slug());
+        }
+        if let Some(hint) = &self.hint {
+            header(out, "X-Turnout-Hint", hint);
+        }
+        if self.cors {
+            out.extend_from_slice(CORS);
         }
         if let Some(allow) = self.allow {
             header(out, "Allow", allow);
@@ -105,6 +133,19 @@ impl Response {
         );
         out.extend_from_slice(b"\r\n\r\n");
     }
+}
+
+/// A text as the value of a header: printable ASCII, and not without end.
+fn header_text(text: &str) -> String {
+    let printable = |character: char| match character {
+        ' '..='~' => character,
+        character if character.is_whitespace() => ' ',
+        _ => '?',
+    };
+    text.chars()
+        .take(MAX_HINT_CHARACTERS)
+        .map(printable)
+        .collect()
 }
 
 /// Ends the line before it, and begins one of its own.
@@ -137,12 +178,18 @@ mod tests {
         let want = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: a-1\r\n\
             X-Turnout-Model-Version: 3\r\nContent-Length: 2\r\n\r\n";
         assert_eq!(head(&ok, Persistence::Implied), want);
-        let failed = Response::failure(id(), &Failure::from(Error::queue_full("full")));
+        let error = Error::queue_full("full").with_hint("Füll\r\nX: less");
+        let failed = Response::failure(id(), &Failure::from(error));
         let want = format!(
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nX-Request-Id: a-1\r\n\
-            X-Turnout-Code: queue_full\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            X-Turnout-Code: queue_full\r\nX-Turnout-Hint: F?ll  X: less\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             failed.body.len()
         );
         assert_eq!(head(&failed, Persistence::Close), want);
+        let mut empty = Response::empty(id());
+        empty.cors = true;
+        let want = "HTTP/1.1 200 OK\r\nX-Request-Id: a-1\r\nAccess-Control-Allow-Origin: *\r\n\
+            Access-Control-Allow-Methods: POST, GET\r\nAccess-Control-Allow-Headers: Content-Type\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(head(&empty, Persistence::Implied), want);
     }
 }

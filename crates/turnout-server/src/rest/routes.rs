@@ -11,6 +11,7 @@ use super::errors::Failure;
 pub(super) enum Method {
     Get,
     Post,
+    Options,
     /// Any that no route has.
     Other,
 }
@@ -64,6 +65,14 @@ const ROUTES: &[Route] = table! {
     Get "/metrics" => Metrics, "All metrics in the Prometheus text format.";
 };
 
+/// Paths of TensorFlow Serving that leave out the model's name, which its own pattern lets pass.
+const NAMELESS: &[&str] = &[
+    "/v1/models/versions/{version}",
+    "/v1/models/versions/{version}/metadata",
+    "/v1/models/labels/{label}",
+    "/v1/models/labels/{label}/metadata",
+];
+
 /// A path that a route matched.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Captures<'a> {
@@ -104,6 +113,13 @@ pub(super) enum Unroutable {
     Failure(Failure),
     /// The path is known; the value is the `Allow` header.
     Method(&'static str),
+    Unknown,
+}
+
+impl From<Failure> for Unroutable {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
 }
 
 /// Every route: method, pattern and meaning.
@@ -136,19 +152,29 @@ pub(super) fn find<'a>(
             continue;
         };
         if route.method == method {
-            return call(route.target, &captures).map_err(Unroutable::Failure);
+            return call(route.target, &captures);
         }
         other_method = Some(route.method);
     }
     Err(match other_method {
         Some(Method::Post) => Unroutable::Method("POST"),
         Some(_) => Unroutable::Method("GET, HEAD"),
-        None => {
-            let error =
-                Error::malformed(format!("there is no such path: `{}`", super::shorten(path)));
-            Unroutable::Failure(Failure::new(404, error))
+        None if method == Method::Get && is_nameless(path) => {
+            Unroutable::Failure(Error::malformed("Missing model name in request.").into())
         }
+        None => Unroutable::Unknown,
     })
+}
+
+/// Whether a path is one of the protocol's, known or not.
+pub(super) fn is_of_protocol(target: &str) -> bool {
+    let prefix = path_of(target).get(..4);
+    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case("/v1/"))
+}
+
+fn is_nameless(path: &str) -> bool {
+    let found = NAMELESS.iter().find_map(|pattern| matches(pattern, path));
+    found.is_some_and(|captures| captures.version.is_none_or(is_digits))
 }
 
 impl Method {
@@ -156,6 +182,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Options => "OPTIONS",
             Self::Other => "",
         }
     }
@@ -197,8 +224,9 @@ fn matches<'p>(pattern: &'static str, path: &'p str) -> Option<Captures<'p>> {
     }
 }
 
-fn call<'a>(target: Target, captures: &Captures<'a>) -> Result<Call<'a>, Failure> {
+fn call<'a>(target: Target, captures: &Captures<'a>) -> Result<Call<'a>, Unroutable> {
     let version = match (captures.version, captures.label) {
+        (Some(text), _) if !is_digits(text) => return Err(Unroutable::Unknown),
         (Some(number), _) => Version::Number(parse_version(number)?),
         (None, Some(label)) => Version::Label(percent_decode(label)?),
         (None, None) => Version::Default,
@@ -212,11 +240,10 @@ fn call<'a>(target: Target, captures: &Captures<'a>) -> Result<Call<'a>, Failure
 
 /// Versions are signed 64-bit numbers on the wire of gRPC, so larger ones are no versions here either.
 fn parse_version(text: &str) -> Result<u64, Failure> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text
         .parse()
         .ok()
-        .filter(|number| digits && i64::try_from(*number).is_ok());
+        .filter(|number| i64::try_from(*number).is_ok());
     number.ok_or_else(|| {
         Error::malformed(format!(
             "Failed to convert version: {} to numeric.",
@@ -224,6 +251,10 @@ fn parse_version(text: &str) -> Result<u64, Failure> {
         ))
         .into()
     })
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn percent_decode(text: &str) -> Result<Cow<'_, str>, Failure> {
@@ -272,6 +303,7 @@ mod tests {
                 Err((failure.status, failure.error.message().to_owned()))
             }
             Err(Unroutable::Method(allow)) => Err((405, allow.to_owned())),
+            Err(Unroutable::Unknown) => Err((0, String::new())),
         }
     }
 
@@ -311,7 +343,8 @@ mod tests {
 
     #[test]
     fn what_is_no_route_says_why() {
-        let unknown = |path: &str| Err((404, format!("there is no such path: `{path}`")));
+        let unknown = || Err((0, String::new()));
+        let nameless = || Err((400, "Missing model name in request.".to_owned()));
         let version = |text: &str| {
             Err((
                 400,
@@ -324,17 +357,21 @@ mod tests {
             (Method::Post, "/v1/models/m", Err((405, "GET, HEAD".to_owned()))),
             (Method::Other, "/livez", Err((405, "GET, HEAD".to_owned()))),
             (Method::Post, "/monitoring/prometheus/metrics", Err((405, "GET, HEAD".to_owned()))),
-            (Method::Get, "/", unknown("/")),
-            (Method::Get, "*", unknown("*")),
-            (Method::Get, "/v1", unknown("/v1")),
-            (Method::Get, "/v1/models/", unknown("/v1/models/")),
-            (Method::Get, "/v1/models/m/", unknown("/v1/models/m/")),
-            (Method::Post, "/v1/models/m:explode", unknown("/v1/models/m:explode")),
-            (Method::Post, "/v1/models/:predict", unknown("/v1/models/:predict")),
-            (Method::Post, "/v1/models/m/versions/1/labels/x:predict", unknown("/v1/models/m/versions/1/labels/x:predict")),
+            (Method::Get, "/", unknown()),
+            (Method::Get, "*", unknown()),
+            (Method::Get, "/v1", unknown()),
+            (Method::Get, "/v1/models/versions/1", nameless()),
+            (Method::Get, "/V1/models/labels/x/metadata", nameless()),
+            (Method::Get, "/v1/models/versions/x", unknown()),
+            (Method::Post, "/v1/models/versions/1", unknown()),
+            (Method::Get, "/v1/models/", unknown()),
+            (Method::Get, "/v1/models/m/", unknown()),
+            (Method::Post, "/v1/models/m:explode", unknown()),
+            (Method::Post, "/v1/models/:predict", unknown()),
+            (Method::Post, "/v1/models/m/versions/1/labels/x:predict", unknown()),
             (Method::Post, "/v1/models/m/versions/9223372036854775808:predict", version("9223372036854775808")),
-            (Method::Post, "/v1/models/m/versions/one:predict", version("one")),
-            (Method::Post, "/v1/models/m/versions/+1:predict", version("+1")),
+            (Method::Post, "/v1/models/m/versions/one:predict", unknown()),
+            (Method::Post, "/v1/models/m/versions/+1:predict", unknown()),
             (Method::Post, "/v1/models/%ff:predict", Err((400, "a name in the path is not UTF-8: `%ff`".to_owned()))),
         ];
         for (method, path, want) in cases {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use turnout_core::snapshot::{ModelRoute, VersionStatus};
 use turnout_core::{Error, ErrorCode};
 
-use super::document;
 use super::errors::Failure;
 use super::routes::Version;
+use super::spaced_document;
 
 /// `{"model_version_status": […]}`: one version, a label's version, or all with the newest first.
 ///
@@ -19,7 +19,7 @@ pub(super) fn model_status(
 ) -> Result<Vec<u8>, Failure> {
     let versions = select(name, route, version)?;
     let model_version_status = versions.into_iter().map(StatusEntry::new).collect();
-    Ok(document(&StatusDocument {
+    Ok(spaced_document(&StatusDocument {
         model_version_status,
     }))
 }

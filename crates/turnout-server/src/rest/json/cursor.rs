@@ -90,10 +90,32 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn fault<T>(&self, what: &'static str) -> Parse<T> {
-        Err(Fault::Syntax {
+        Err(self.fault_here(what))
+    }
+
+    pub(super) fn fault_here(&self, what: &'static str) -> Fault {
+        Fault::Syntax {
             what,
             offset: self.position,
-        })
+        }
+    }
+
+    /// Takes the whole of `word`, whose first byte comes next.
+    ///
+    /// # Faults
+    /// An invalid value, where the text begins to differ.
+    pub(super) fn take_word(&mut self, word: &[u8]) -> Parse<()> {
+        let rest = &self.bytes[self.position..];
+        let same = rest
+            .iter()
+            .zip(word)
+            .take_while(|(left, right)| left == right);
+        let same = same.count();
+        self.position += same;
+        if same == word.len() {
+            return Ok(());
+        }
+        self.fault("Invalid value.")
     }
 
     /// Takes `text` if it comes next.
@@ -181,17 +203,12 @@ impl<'a> Cursor<'a> {
     }
 
     fn skip_scalar(&mut self, token: u8) -> Parse<()> {
-        let known = match token {
-            b'"' => return self.string().map(drop),
-            b't' => self.take(b"true"),
-            b'f' => self.take(b"false"),
-            b'n' => self.take(b"null"),
-            _ => return self.number().map(drop),
-        };
-        if known {
-            Ok(())
-        } else {
-            self.fault("Invalid value.")
+        match token {
+            b'"' => self.string().map(drop),
+            b't' => self.take_word(b"true"),
+            b'f' => self.take_word(b"false"),
+            b'n' => self.take_word(b"null"),
+            _ => self.number()?.check_size(),
         }
     }
 

@@ -21,6 +21,8 @@ struct Document<'a> {
     signature_name: Option<SignatureName<'a>>,
     instances: Option<Slot>,
     inputs: Option<Slot>,
+    /// The first key that nothing knows or that came before.
+    odd_key: Option<RawString<'a>>,
 }
 
 enum SignatureName<'a> {
@@ -36,6 +38,7 @@ pub(super) fn decode(
 ) -> Result<DecodedPredict> {
     let document = read(body, signatures, options).map_err(Fault::into_error)?;
     let name = signature_name(body, &document)?;
+    check_keys(&document, options)?;
     let signature = find(signatures, name)?;
     if signatures[signature].inputs.is_empty() {
         let name = name.map_or_else(|| "DEFAULT".to_owned(), RawString::to_text);
@@ -58,7 +61,8 @@ pub(super) fn decode(
         slot.tensors?
     } else {
         let mut cursor = Cursor::at(body, slot.start);
-        read_tensors(&mut cursor, &signatures[signature], format).map_err(Fault::into_error)?
+        read_tensors(&mut cursor, &signatures[signature], format, options)
+            .map_err(Fault::into_error)?
     };
     Ok(DecodedPredict {
         signature,
@@ -70,7 +74,19 @@ pub(super) fn decode(
 /// See [`super::check_document`].
 pub(super) fn check(body: &[u8], options: JsonOptions) -> Result<()> {
     let document = read(body, &[], options).map_err(Fault::into_error)?;
-    signature_name(body, &document).map(drop)
+    signature_name(body, &document)?;
+    check_keys(&document, options)
+}
+
+fn check_keys(document: &Document<'_>, options: JsonOptions) -> Result<()> {
+    match document.odd_key.filter(|_| options.strict) {
+        Some(key) => Err(Error::malformed(format!(
+            "the document has a key that is unknown or comes twice: `{}`",
+            quote(key.to_text().as_bytes())
+        ))
+        .with_hint("`rest_mode = \"compatible\"` ignores such keys.")),
+        None => Ok(()),
+    }
 }
 
 /// Reads the whole document. Its syntax is checked to the end before anything that it says counts.
@@ -78,9 +94,12 @@ fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> P
     let mut cursor = Cursor::new(body);
     cursor.take(b"\xef\xbb\xbf");
     cursor.skip_space();
-    if cursor.remaining_bytes() == 0 {
+    if body.is_empty() {
         // The one syntax error that has no offset in the protocol's own words.
         return Err(Error::malformed("JSON Parse error: The document is empty").into());
+    }
+    if cursor.remaining_bytes() == 0 || matches!(cursor.peek(), b']' | b'}' | b',' | b':') {
+        return cursor.fault("The document is empty.");
     }
     if cursor.peek() != b'{' {
         cursor.skip_value()?;
@@ -90,7 +109,7 @@ fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> P
     let mut document = Document::default();
     let mut more = !cursor.open(b'}');
     while more {
-        document.read_member(&mut cursor, signatures)?;
+        document.read_member(&mut cursor, signatures, options)?;
         more = cursor.next_member()?;
     }
     check_end(&mut cursor, options)?;
@@ -99,7 +118,7 @@ fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> P
 
 fn check_end(cursor: &mut Cursor<'_>, options: JsonOptions) -> Parse<()> {
     cursor.skip_space();
-    if options.ignore_trailing || cursor.remaining_bytes() == 0 {
+    if !options.strict || cursor.remaining_bytes() == 0 {
         return Ok(());
     }
     cursor.fault("The document root must not be followed by other values.")
@@ -107,15 +126,21 @@ fn check_end(cursor: &mut Cursor<'_>, options: JsonOptions) -> Parse<()> {
 
 impl<'a> Document<'a> {
     /// Of a key that comes twice the first counts.
-    fn read_member(&mut self, cursor: &mut Cursor<'a>, signatures: &[Signature]) -> Parse<()> {
+    fn read_member(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        signatures: &[Signature],
+        options: JsonOptions,
+    ) -> Parse<()> {
         let name = cursor.member_name()?;
         if name.is("instances") && self.instances.is_none() {
-            self.instances = Some(self.read_slot(cursor, signatures, Format::Row)?);
+            self.instances = Some(self.read_slot(cursor, signatures, Format::Row, options)?);
         } else if name.is("inputs") && self.inputs.is_none() {
-            self.inputs = Some(self.read_slot(cursor, signatures, Format::Column)?);
+            self.inputs = Some(self.read_slot(cursor, signatures, Format::Column, options)?);
         } else if name.is("signature_name") && self.signature_name.is_none() {
             self.signature_name = Some(read_signature_name(cursor)?);
         } else {
+            self.odd_key.get_or_insert(name);
             cursor.skip_value()?;
         }
         Ok(())
@@ -126,6 +151,7 @@ impl<'a> Document<'a> {
         cursor: &mut Cursor<'a>,
         signatures: &[Signature],
         format: Format,
+        options: JsonOptions,
     ) -> Parse<Slot> {
         let start = cursor.position();
         let named = match &self.signature_name {
@@ -144,7 +170,7 @@ impl<'a> Document<'a> {
                 tensors,
             });
         };
-        let tensors = match read_tensors(cursor, signature, format) {
+        let tensors = match read_tensors(cursor, signature, format, options) {
             Ok(tensors) => Ok(tensors),
             Err(Fault::Value(error)) => {
                 *cursor = Cursor::at(cursor.bytes(), start);
@@ -165,10 +191,11 @@ fn read_tensors(
     cursor: &mut Cursor<'_>,
     signature: &Signature,
     format: Format,
+    options: JsonOptions,
 ) -> Parse<Vec<Tensor>> {
     match format {
         Format::Row => rows::read(cursor, signature),
-        Format::Column => columns::read(cursor, signature),
+        Format::Column => columns::read(cursor, signature, options),
     }
 }
 

@@ -203,10 +203,12 @@ pub(super) fn base64_object(mut cursor: Cursor<'_>) -> Option<(RawString<'_>, Cu
     matches!(cursor.next_member(), Ok(false)).then_some((encoded, cursor))
 }
 
-/// Standard alphabet; padding may be left out, as the protocol's own decoder allows.
+/// Standard alphabet. Padding may be left out, and bits behind the last byte may be set, as the protocol's own decoder allows.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// Appends the decoded bytes; false when this is not base64.
@@ -221,6 +223,12 @@ fn decode_base64(encoded: RawString<'_>, out: &mut Vec<u8>) -> bool {
     // White space is allowed and rare: encoders that break lines write it as `\n`.
     let mut compact = Vec::new();
     encoded.append_to(&mut compact);
-    compact.retain(|byte| !byte.is_ascii_whitespace());
+    compact.retain(|byte| !matches!(byte, b'\t'..=b'\r' | b' '));
+    // To that decoder a dot is padding, too.
+    let padded = compact
+        .iter()
+        .rposition(|byte| *byte != b'.')
+        .map_or(0, |last| last + 1);
+    compact[padded..].fill(b'=');
     BASE64.decode_vec(&compact, out).is_ok()
 }

@@ -11,6 +11,9 @@ const EXACT_POWERS: [f64; 23] = [
 /// As many decimal digits always fit a `u64`.
 const SAFE_DIGITS: usize = 19;
 
+/// So many digits have at most this power of ten.
+const SAFE_EXPONENT: i32 = 19;
+
 /// Larger exponents are all the same: zero or too big.
 const EXPONENT_LIMIT: i32 = 100_000;
 
@@ -84,12 +87,19 @@ impl<'a> Cursor<'a> {
     fn number_word(&mut self, negative: bool) -> Parse<Number<'a>> {
         let offset = self.position();
         self.advance(usize::from(negative));
-        let kind = if self.take(b"NaN") {
-            Kind::Nan
-        } else if self.take(b"Infinity") || self.take(b"Inf") {
-            Kind::Infinity
-        } else {
-            return self.fault("Invalid value.");
+        let kind = match self.peek() {
+            b'N' => {
+                self.take_word(b"NaN")?;
+                Kind::Nan
+            }
+            b'I' => {
+                self.take_word(b"Inf")?;
+                if self.peek() == b'i' {
+                    self.take_word(b"inity")?;
+                }
+                Kind::Infinity
+            }
+            _ => return self.fault("Invalid value."),
         };
         Ok(Number {
             text: &[],
@@ -136,7 +146,7 @@ impl Number<'_> {
     /// The nearest double.
     ///
     /// # Faults
-    /// A finite number beyond the largest double, which the protocol's own parser refuses as well.
+    /// A number far beyond the largest double; see [`Number::check_size`].
     #[inline]
     pub(super) fn to_f64(self) -> Parse<f64> {
         match self.exact_f64() {
@@ -146,19 +156,40 @@ impl Number<'_> {
     }
 
     fn to_f64_slowly(self) -> Parse<f64> {
-        let value = match (self.kind, self.negative) {
-            (Kind::Nan, _) => return Ok(f64::NAN),
-            (Kind::Infinity, false) => return Ok(f64::INFINITY),
-            (Kind::Infinity, true) => return Ok(f64::NEG_INFINITY),
-            (Kind::Integer | Kind::Decimal, _) => fast_float2::parse::<f64, _>(self.text),
+        let value = match self.kind {
+            Kind::Nan => return Ok(f64::NAN),
+            Kind::Infinity => return Ok(self.infinity()),
+            Kind::Integer | Kind::Decimal => fast_float2::parse::<f64, _>(self.text),
         };
-        value
-            .ok()
-            .filter(|value| value.is_finite())
-            .ok_or(Fault::Syntax {
-                what: "Number too big to be stored in double.",
-                offset: self.offset,
-            })
+        match value {
+            Ok(value) if value.is_finite() => Ok(value),
+            _ => self.check_size().map(|()| self.infinity()),
+        }
+    }
+
+    /// The protocol's own parser refuses numbers by their exponent and by their digits: `1e309` is too big for it, `1.8e308`
+    /// is infinity.
+    ///
+    /// # Faults
+    /// A number that it refuses.
+    pub(super) fn check_size(self) -> Parse<()> {
+        let small = self.digits <= SAFE_DIGITS && self.exponent <= 308 - SAFE_EXPONENT;
+        let infinite = (1..=308).contains(&self.exponent) && self.digits <= 308;
+        if small || infinite || fast_float2::parse(self.text).is_ok_and(f64::is_finite) {
+            return Ok(());
+        }
+        Err(Fault::Syntax {
+            what: "Number too big to be stored in double.",
+            offset: self.offset,
+        })
+    }
+
+    fn infinity(&self) -> f64 {
+        if self.negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        }
     }
 
     /// The nearest float; beyond its range an infinity or a zero.

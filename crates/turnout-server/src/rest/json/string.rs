@@ -24,7 +24,10 @@ impl<'a> Cursor<'a> {
             self.advance(plain);
             match rest.get(plain) {
                 Some(b'"') => break,
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    let escape = *self;
+                    self.escape().map_err(|what| escape.fault_here(what))?;
+                }
                 None | Some(0) => return self.fault("Missing a closing quotation mark in string."),
                 Some(_) => return self.fault("Invalid encoding in string."),
             }
@@ -35,17 +38,18 @@ impl<'a> Cursor<'a> {
         Ok(RawString { raw, escaped })
     }
 
-    fn escape(&mut self) -> Parse<()> {
+    /// What is wrong is told of the backslash, wherever in the escape it is.
+    fn escape(&mut self) -> Result<(), &'static str> {
         self.advance(1);
         match self.peek() {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.advance(1),
             b'u' => return self.unicode_escape(),
-            _ => return self.fault("Invalid escape character in string."),
+            _ => return Err("Invalid escape character in string."),
         }
         Ok(())
     }
 
-    fn unicode_escape(&mut self) -> Parse<()> {
+    fn unicode_escape(&mut self) -> Result<(), &'static str> {
         let unit = self.hex_unit()?;
         match unit {
             0xd800..=0xdbff if self.take(b"\\") && self.peek() == b'u' => {
@@ -57,11 +61,11 @@ impl<'a> Cursor<'a> {
             0xd800..=0xdfff => {}
             _ => return Ok(()),
         }
-        self.fault("The surrogate pair in string is invalid.")
+        Err("The surrogate pair in string is invalid.")
     }
 
     /// The four digits behind the `u` at which this stands.
-    fn hex_unit(&mut self) -> Parse<u32> {
+    fn hex_unit(&mut self) -> Result<u32, &'static str> {
         self.advance(1);
         match self
             .bytes()
@@ -72,7 +76,7 @@ impl<'a> Cursor<'a> {
                 self.advance(4);
                 Ok(unit)
             }
-            None => self.fault("Incorrect hex digit after \\u escape in string."),
+            None => Err("Incorrect hex digit after \\u escape in string."),
         }
     }
 }

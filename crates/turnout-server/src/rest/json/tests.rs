@@ -8,6 +8,10 @@ mod syntax;
 
 use turnout_core::{DType, Signature, TensorSpec};
 
+use super::JsonOptions;
+
+const STRICT: JsonOptions = JsonOptions { strict: true };
+
 fn spec(name: &str, dtype: DType, shape: Option<&[Option<usize>]>) -> TensorSpec {
     TensorSpec {
         name: name.into(),

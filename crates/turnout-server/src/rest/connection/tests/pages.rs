@@ -84,7 +84,8 @@ fn what_is_not_there() {
             ("/v1/models/n/metadata", 404, "Servable not found for request: Latest(n)"),
             ("/v1/models/m/labels/x/metadata", 400, "Unrecognized servable version label: x"),
             ("/nowhere", 404, "there is no such path: `/nowhere`"),
-            (PREDICT, 405, "this path does not take that method: expected POST"),
+            ("/v1/nowhere?x=1", 400, "Malformed request: GET /v1/nowhere?x=1"),
+            (PREDICT, 405, "Malformed request: GET /v1/models/m:predict"),
         ];
         for (path, status, message) in cases {
             let reply = client.get(path).await;

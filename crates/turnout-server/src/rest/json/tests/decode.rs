@@ -59,7 +59,7 @@ fn each_dtype_takes_its_values() {
         (DType::Bool, "true, false", Values::Bool(vec![true, false])),
         (DType::String, r#""a", "", "\u00e9\n", "\ud83d\ude00""#, strings(&["a", "", "é\n", "😀"])),
         (DType::String, r#"{"b64": "aGk="}, {"b64":"aGk"}, "x", {"b64": ""}"#, strings(&["hi", "hi", "x", ""])),
-        (DType::String, r#"{"b64": "aG\nk="}"#, strings(&["hi"])),
+        (DType::String, r#"{"b64": "aG\nk="}, {"b64": " a\u000bGk "}, {"b64": "aGk."}, {"b64": "aGl="}"#, strings(&["hi"; 4])),
     ];
     for (dtype, list, want) in cases {
         for body in [
@@ -245,7 +245,8 @@ fn documents_that_are_not_predict_requests() {
         ("[1]", "JSON Value: [1] Is not object"),
         ("17", "JSON Value: 17 Is not object"),
         ("", "JSON Parse error: The document is empty"),
-        (" \n", "JSON Parse error: The document is empty"),
+        (" \n", "JSON Parse error: The document is empty. at offset: 2"),
+        (" ]", "JSON Parse error: The document is empty. at offset: 1"),
         (r#"{"signature_name": 1}"#, r#"JSON Value: {"signature_name": 1} not formatted correctly. 'signature_name' key must be a string value."#),
     ];
     for (body, message) in cases {

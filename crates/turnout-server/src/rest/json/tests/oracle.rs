@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use turnout_core::{DType, Shape, Signature, Tensor, Values};
 
 use super::super::{Format, JsonOptions, decode_predict, encode_predict};
-use super::{one, signature, spec};
+use super::{STRICT, one, signature, spec};
 
 fn values(dtype: DType, count: usize) -> BoxedStrategy<Values> {
     macro_rules! any_values {
@@ -178,7 +178,7 @@ proptest! {
 
     #[test]
     fn both_agree_on_what_is_json(body in r#"\{("a"|"instances"|""):[ \[\]{},:"0-9.eE+\-tnul\\a]{0,12}\}?"#) {
-        let ours = decode_predict(body.as_bytes(), &one(DType::Float64), JsonOptions::default());
+        let ours = decode_predict(body.as_bytes(), &one(DType::Float64), STRICT);
         let syntax = ours.err().is_some_and(|error| error.message().starts_with("JSON Parse error"));
         let theirs = serde_json::from_str::<Value>(&body);
         // Numbers beyond a double are refused by both, but only where they are converted.

@@ -1,10 +1,10 @@
 use turnout_core::DType;
 
 use super::super::{JsonOptions, check_document, decode_predict};
-use super::one;
+use super::{STRICT, one, two};
 
 fn message(body: &[u8]) -> String {
-    decode_predict(body, &one(DType::Float32), JsonOptions::default())
+    decode_predict(body, &one(DType::Float32), STRICT)
         .expect_err("malformed")
         .message()
         .to_owned()
@@ -27,17 +27,19 @@ fn syntax_errors_have_the_words_and_offsets_that_clients_know() {
         (b"{\"instances\": [+1]}", "Invalid value.", 15),
         (b"{\"instances\": [.5]}", "Invalid value.", 15),
         (b"{\"instances\": [-]}", "Invalid value.", 16),
-        (b"{\"instances\": [nul]}", "Invalid value.", 15),
+        (b"{\"instances\": [nul]}", "Invalid value.", 18),
+        (b"{\"instances\": [Na]}", "Invalid value.", 17),
+        (b"{\"instances\": [-Infini]}", "Invalid value.", 22),
         (b"{\"instances\": [1.]}", "Miss fraction part in number.", 17),
         (b"{\"instances\": [1e]}", "Miss exponent in number.", 17),
         (b"{\"instances\": [1e400]}", "Number too big to be stored in double.", 15),
         (b"{\"a\": \"x", "Missing a closing quotation mark in string.", 8),
         (b"{\"a\": \"x\ny\"}", "Invalid encoding in string.", 8),
-        (b"{\"a\": \"\\x\"}", "Invalid escape character in string.", 8),
-        (b"{\"a\": \"\\u12g4\"}", "Incorrect hex digit after \\u escape in string.", 9),
-        (b"{\"a\": \"\\ud800\"}", "The surrogate pair in string is invalid.", 13),
-        (b"{\"a\": \"\\ud800\\u0041\"}", "The surrogate pair in string is invalid.", 19),
-        (b"{\"a\": \"\\udc00\"}", "The surrogate pair in string is invalid.", 13),
+        (b"{\"a\": \"\\x\"}", "Invalid escape character in string.", 7),
+        (b"{\"a\": \"\\u12g4\"}", "Incorrect hex digit after \\u escape in string.", 7),
+        (b"{\"a\": \"\\ud800\"}", "The surrogate pair in string is invalid.", 7),
+        (b"{\"a\": \"\\ud800\\u0041\"}", "The surrogate pair in string is invalid.", 7),
+        (b"{\"a\": \"\\udc00\"}", "The surrogate pair in string is invalid.", 7),
         (b"{\"instances\": [1]} x", "The document root must not be followed by other values.", 19),
     ];
     for (body, what, offset) in cases {
@@ -51,19 +53,62 @@ fn syntax_errors_have_the_words_and_offsets_that_clients_know() {
 }
 
 #[test]
-fn what_follows_the_document_is_ignored_only_on_request() {
-    let body = b"{\"instances\": [1]} {\"and\": more";
-    assert!(decode_predict(body, &one(DType::Float32), JsonOptions::default()).is_err());
-    assert!(
-        decode_predict(
-            body,
-            &one(DType::Float32),
-            JsonOptions {
-                ignore_trailing: true
-            }
-        )
-        .is_ok()
-    );
+fn what_the_protocol_lets_pass_is_refused_only_where_reading_is_strict() {
+    let document = "the document has a key that is unknown or comes twice:";
+    let input = "input is unknown or comes twice in 'inputs' object:";
+    #[rustfmt::skip]
+    let cases = [
+        (r#"{"inputs": {"a": 1, "b": 2}} {"and": more"#, "JSON Parse error: The document root must not be followed by other values. at offset: 29".to_owned()),
+        (r#"{"inputs": {"a": 1, "b": 2}, "signature-name": "x"}"#, format!("{document} `signature-name`")),
+        (r#"{"inputs": {"a": 1, "b": 2}, "inputs": 1}"#, format!("{document} `inputs`")),
+        (r#"{"inputs": {"a": 1, "b": 2, "c": 3}}"#, format!("{input} c")),
+        (r#"{"inputs": {"a": 1, "b": 2, "a": 3}}"#, format!("{input} a")),
+    ];
+    for (body, message) in cases {
+        decode_predict(body.as_bytes(), &two(), JsonOptions::default()).expect(body);
+        let error = decode_predict(body.as_bytes(), &two(), STRICT).expect_err(body);
+        assert_eq!(error.message(), message, "{body}");
+    }
+    check_document(br#"{"x": 1}"#, JsonOptions::default()).expect("ignored");
+    check_document(br#"{"x": 1}"#, STRICT).expect_err("refused");
+    check_document(br#"{"inputs": 1, "signature_name": "x"}"#, STRICT).expect("in order");
+}
+
+#[test]
+fn numbers_beyond_a_double_are_infinite_or_too_big() {
+    #[rustfmt::skip]
+    let cases: [(&str, Option<f64>); 12] = [
+        ("1.7976931348623157e308", Some(f64::MAX)), ("1.8e308", Some(f64::INFINITY)), ("-9e308", Some(f64::NEG_INFINITY)),
+        ("1000e308", Some(f64::INFINITY)), ("0.009e311", Some(f64::INFINITY)), ("0.0001e311", Some(1e307)),
+        ("1e309", None), ("-1e400", None), ("0.01e311", None), ("1e99999999999", None), ("1e-99999999999", Some(0.0)),
+        ("0e-5", Some(0.0)),
+    ];
+    let long = format!("1{}", "0".repeat(308));
+    let longer = format!("1{}.5", "0".repeat(309));
+    let longest = format!("1{}e5", "0".repeat(309));
+    let cases = cases
+        .into_iter()
+        .chain([(&*long, Some(1e308)), (&longer, None), (&longest, None)]);
+    for (text, want) in cases {
+        let body = format!("{{\"inputs\": {text}}}");
+        let got = decode_predict(
+            body.as_bytes(),
+            &one(DType::Float64),
+            JsonOptions::default(),
+        );
+        let got = got.map(|decoded| decoded.inputs[0].values().clone()).ok();
+        assert_eq!(
+            got,
+            want.map(|want| turnout_core::Values::Float64(vec![want])),
+            "{text}"
+        );
+        let ignored = format!("{{\"x\": {text}}}");
+        assert_eq!(
+            check_document(ignored.as_bytes(), JsonOptions::default()).is_ok(),
+            want.is_some(),
+            "{text}"
+        );
+    }
 }
 
 #[test]
