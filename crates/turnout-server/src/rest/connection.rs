@@ -22,7 +22,7 @@ use super::exchange::{Body, Exchange};
 use super::head::{Encoding, Framing, Head, Http};
 use super::predict::admit;
 use super::response::{CONTINUE, Response};
-use super::routes::{self, Target};
+use super::routes;
 use crate::drain::{Drain, Stage};
 use crate::service::Service;
 
@@ -299,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         head: &Head<'_>,
     ) -> Result<Option<(Vec<u8>, BytePermit)>, NoBody> {
         let wanted =
-            routes::find(head.method, head.target).is_ok_and(|call| call.target == Target::Predict);
+            routes::find(head.method, head.target).is_ok_and(|call| call.target.reads_body());
         if !wanted || head.encoding == Encoding::Unknown || head.timeout().is_err() {
             return Ok(None);
         }

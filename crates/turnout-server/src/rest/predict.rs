@@ -22,7 +22,7 @@ use crate::metrics::Stages;
 use crate::servable::Servable;
 use crate::service::Service;
 
-const OPTIONS: JsonOptions = JsonOptions {
+pub(super) const OPTIONS: JsonOptions = JsonOptions {
     ignore_trailing: false,
 };
 
@@ -89,7 +89,7 @@ pub(super) fn begin(
     }
 }
 
-fn unknown_encoding() -> Failure {
+pub(super) fn unknown_encoding() -> Failure {
     Failure::new(
         415,
         Error::unsupported("`Content-Encoding` may only be `gzip` or `identity`"),
@@ -137,7 +137,7 @@ impl LargeBody {
     }
 }
 
-fn size_bytes(tensors: &[Tensor]) -> usize {
+pub(super) fn size_bytes(tensors: &[Tensor]) -> usize {
     tensors
         .iter()
         .map(|tensor| tensor.values().size_bytes())

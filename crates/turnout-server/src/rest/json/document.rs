@@ -23,7 +23,7 @@ struct Document<'a> {
     inputs: Option<Slot>,
 }
 
-enum SignatureName<'a> {
+pub(super) enum SignatureName<'a> {
     Text(RawString<'a>),
     NotText,
 }
@@ -35,7 +35,7 @@ pub(super) fn decode(
     options: JsonOptions,
 ) -> Result<DecodedPredict> {
     let document = read(body, signatures, options).map_err(Fault::into_error)?;
-    let name = signature_name(body, &document)?;
+    let name = signature_name(body, document.signature_name.as_ref())?;
     let signature = find(signatures, name)?;
     if signatures[signature].inputs.is_empty() {
         let name = name.map_or_else(|| "DEFAULT".to_owned(), RawString::to_text);
@@ -70,11 +70,23 @@ pub(super) fn decode(
 /// See [`super::check_document`].
 pub(super) fn check(body: &[u8], options: JsonOptions) -> Result<()> {
     let document = read(body, &[], options).map_err(Fault::into_error)?;
-    signature_name(body, &document).map(drop)
+    signature_name(body, document.signature_name.as_ref()).map(drop)
 }
 
 /// Reads the whole document. Its syntax is checked to the end before anything that it says counts.
 fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> Parse<Document<'a>> {
+    let (mut cursor, mut more) = open_object(body, options)?;
+    let mut document = Document::default();
+    while more {
+        document.read_member(&mut cursor, signatures)?;
+        more = cursor.next_member()?;
+    }
+    check_end(&mut cursor, options)?;
+    Ok(document)
+}
+
+/// Opens the document's object; says whether it has a member.
+pub(super) fn open_object(body: &[u8], options: JsonOptions) -> Parse<(Cursor<'_>, bool)> {
     let mut cursor = Cursor::new(body);
     cursor.take(b"\xef\xbb\xbf");
     cursor.skip_space();
@@ -87,17 +99,11 @@ fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> P
         check_end(&mut cursor, options)?;
         return Err(about(body, "Is not object").into());
     }
-    let mut document = Document::default();
-    let mut more = !cursor.open(b'}');
-    while more {
-        document.read_member(&mut cursor, signatures)?;
-        more = cursor.next_member()?;
-    }
-    check_end(&mut cursor, options)?;
-    Ok(document)
+    let more = !cursor.open(b'}');
+    Ok((cursor, more))
 }
 
-fn check_end(cursor: &mut Cursor<'_>, options: JsonOptions) -> Parse<()> {
+pub(super) fn check_end(cursor: &mut Cursor<'_>, options: JsonOptions) -> Parse<()> {
     cursor.skip_space();
     if options.ignore_trailing || cursor.remaining_bytes() == 0 {
         return Ok(());
@@ -172,7 +178,7 @@ fn read_tensors(
     }
 }
 
-fn read_signature_name<'a>(cursor: &mut Cursor<'a>) -> Parse<SignatureName<'a>> {
+pub(super) fn read_signature_name<'a>(cursor: &mut Cursor<'a>) -> Parse<SignatureName<'a>> {
     if cursor.peek() == b'"' {
         return cursor.string().map(SignatureName::Text);
     }
@@ -180,8 +186,11 @@ fn read_signature_name<'a>(cursor: &mut Cursor<'a>) -> Parse<SignatureName<'a>> 
     Ok(SignatureName::NotText)
 }
 
-fn signature_name<'a>(body: &[u8], document: &Document<'a>) -> Result<Option<RawString<'a>>> {
-    match &document.signature_name {
+pub(super) fn signature_name<'a>(
+    body: &[u8],
+    found: Option<&SignatureName<'a>>,
+) -> Result<Option<RawString<'a>>> {
+    match found {
         Some(SignatureName::Text(name)) => Ok(Some(*name)),
         Some(SignatureName::NotText) => Err(about(
             body,
@@ -211,6 +220,6 @@ fn find(signatures: &[Signature], name: Option<RawString<'_>>) -> Result<usize> 
     })
 }
 
-fn about(body: &[u8], what: &str) -> Error {
+pub(super) fn about(body: &[u8], what: &str) -> Error {
     Error::malformed(format!("JSON Value: {} {what}", quote(body)))
 }
