@@ -42,6 +42,10 @@ STATUS_CODES = (
 class ServingStubs:
     """The generated modules; they carry no types."""
 
+    classification_pb2: Any
+    inference_pb2: Any
+    input_pb2: Any
+    regression_pb2: Any
     predict_pb2: Any
     prediction_log_pb2: Any
     get_model_metadata_pb2: Any
@@ -54,6 +58,7 @@ class ServingStubs:
     tensor_pb2: Any
     tensor_shape_pb2: Any
     types_pb2: Any
+    example_pb2: Any
 
 
 @functools.cache
@@ -74,13 +79,14 @@ def _import_stubs() -> ServingStubs:
     apis = {
         name: importlib.import_module(f"tensorflow_serving.apis.{name}")
         for name in ServingStubs.__slots__
-        if name not in {"tensor_pb2", "tensor_shape_pb2", "types_pb2"}
+        if name not in {"tensor_pb2", "tensor_shape_pb2", "types_pb2", "example_pb2"}
     }
     framework = {
         name: importlib.import_module(f"tensorflow.core.framework.{name}")
         for name in ("tensor_pb2", "tensor_shape_pb2", "types_pb2")
     }
-    return ServingStubs(**apis, **framework)
+    example = importlib.import_module("tensorflow.core.example.example_pb2")
+    return ServingStubs(**apis, **framework, example_pb2=example)
 
 
 def _make_error_codes() -> None:

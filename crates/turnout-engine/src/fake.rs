@@ -42,6 +42,7 @@ pub struct FakeModel {
     behaviour: Box<Behaviour>,
     delay: Box<Delay>,
     state_change: Option<String>,
+    parses_examples: bool,
     record: Arc<FakeRecord>,
 }
 
@@ -54,6 +55,7 @@ impl FakeModel {
             behaviour: Box::new(|_, inputs| inputs.into_iter().map(double).collect()),
             delay: Box::new(|_| Duration::ZERO),
             state_change: None,
+            parses_examples: false,
             record: record.clone(),
         }
     }
@@ -81,6 +83,13 @@ impl FakeModel {
         self
     }
 
+    /// A model that takes serialized Examples.
+    #[must_use]
+    pub fn with_example_parser(mut self) -> Self {
+        self.parses_examples = true;
+        self
+    }
+
     /// How long a call of so many rows sleeps.
     #[must_use]
     pub fn with_delay(mut self, delay: impl Fn(usize) -> Duration + Send + Sync + 'static) -> Self {
@@ -96,6 +105,10 @@ impl Model for FakeModel {
 
     fn state_change(&self, _signature: usize) -> Option<&str> {
         self.state_change.as_deref()
+    }
+
+    fn parses_examples(&self) -> bool {
+        self.parses_examples
     }
 
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {

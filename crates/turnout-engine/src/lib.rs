@@ -101,6 +101,11 @@ pub trait Model: Send + Sync {
         false
     }
 
+    /// Whether graphs of this engine parse serialized Examples, so that they are handed over as they came.
+    fn parses_examples(&self) -> bool {
+        false
+    }
+
     /// Executes one call.
     ///
     /// `inputs` are in the order of the signature's inputs and already fit its dtypes and, unless a spec takes any shape,
@@ -109,6 +114,19 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// `execution_failed` with the runtime's own words; the model stays usable.
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>>;
+
+    /// Executes several signatures on the same inputs: all of them take the first one's, from the same tensors. An engine
+    /// that can makes one call of it. The outputs of the first signature come first, then those of the second, and so on.
+    ///
+    /// # Errors
+    /// As of [`Self::run`].
+    fn run_together(&self, signatures: &[usize], inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let mut outputs = Vec::new();
+        for signature in signatures {
+            outputs.extend(self.run(*signature, inputs.clone())?);
+        }
+        Ok(outputs)
+    }
 }
 
 /// Receives what a runtime logs: level and line. Process-wide, as runtimes are: every sink that is kept hears every line.

@@ -16,6 +16,8 @@ use crate::servable::Servable;
 pub(crate) struct Pending {
     pub(crate) servable: Arc<Servable>,
     pub(crate) signature: usize,
+    /// Signatures that are executed with it, on the same inputs. Their outputs follow its own.
+    pub(crate) together: Vec<usize>,
     pub(crate) inputs: Vec<Tensor>,
     pub(crate) permit: BytePermit,
     /// Woken when the request leaves its turn for an executor thread: its door then watches the deadline.
@@ -42,7 +44,7 @@ pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending
         bucket: Bucket {
             signature: pending.signature,
             shapes: shape_hash(&pending.inputs, rows),
-            as_shown: are_as_shown(specs, &pending.inputs),
+            as_shown: pending.together.is_empty() && are_as_shown(specs, &pending.inputs),
         },
         deadline: context.deadline,
         cancellation: context.cancellation.clone(),
@@ -111,7 +113,8 @@ pub(crate) fn run(servable: &Servable, batch: Batch<Pending>, shard: usize) {
 }
 
 fn run_batch(servable: &Servable, batch: Batch<Pending>) {
-    if batch.entries.len() == 1 {
+    let joined = |entry: &Entry<Pending>| !entry.work.together.is_empty();
+    if batch.entries.len() == 1 || batch.entries.iter().any(joined) {
         return batch
             .entries
             .into_iter()
@@ -147,7 +150,7 @@ fn run_merged(servable: &Servable, signature: usize, batch: &Batch<Pending>) -> 
         .map(|entry| entry.work.inputs.as_slice())
         .collect();
     let merged = turnout_core::batch::merge(&inputs)?;
-    let (outputs, started, finished) = timed_call(servable, signature, merged, batch.weight)?;
+    let (outputs, started, finished) = timed_call(servable, signature, &[], merged, batch.weight)?;
     let counts: Vec<usize> = batch.entries.iter().map(|entry| entry.rows).collect();
     Ok((
         turnout_core::batch::split(outputs, &counts)?,
@@ -159,12 +162,13 @@ fn run_merged(servable: &Servable, signature: usize, batch: &Batch<Pending>) -> 
 fn run_alone(servable: &Servable, entry: Entry<Pending>) {
     let Pending {
         signature,
+        together,
         inputs,
         permit,
         reply,
         ..
     } = entry.work;
-    let result = timed_call(servable, signature, inputs, entry.weight).map(
+    let result = timed_call(servable, signature, &together, inputs, entry.weight).map(
         |(outputs, started, finished)| Executed {
             outputs,
             started,
@@ -178,18 +182,26 @@ fn run_alone(servable: &Servable, entry: Entry<Pending>) {
 fn timed_call(
     servable: &Servable,
     signature: usize,
+    together: &[usize],
     inputs: Vec<Tensor>,
     weight: usize,
 ) -> Result<(Vec<Tensor>, Instant, Instant)> {
     let started = Instant::now();
-    let call = AssertUnwindSafe(|| servable.engine_model().run(signature, inputs));
+    let model = servable.engine_model();
+    let call = AssertUnwindSafe(|| match together {
+        [] => model.run(signature, inputs),
+        others => model.run_together(&[&[signature], others].concat(), inputs),
+    });
     let result = catch_unwind(call).unwrap_or_else(|panic| {
         Err(Error::internal("the engine failed unexpectedly").with_source(panic_text(&*panic)))
     });
     let finished = Instant::now();
     let outputs = result?;
     let micros = finished.duration_since(started).as_secs_f32() * 1e6;
-    servable.facts.curves[signature].observe(weight, micros);
+    // What several signatures take together says nothing about one.
+    if together.is_empty() {
+        servable.facts.curves[signature].observe(weight, micros);
+    }
     Ok((outputs, started, finished))
 }
 

@@ -6,15 +6,18 @@
 
 mod body;
 mod call;
+mod classify;
 mod compression;
 pub(crate) mod connection;
 mod descriptors;
+mod execution;
 mod health;
 mod inputs;
 mod liveness;
 mod metadata;
 mod model_metadata;
 mod model_status;
+mod multi_inference;
 pub(crate) mod predict;
 mod reflection;
 mod response;

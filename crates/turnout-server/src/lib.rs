@@ -9,6 +9,7 @@ pub mod dataplane;
 mod drain;
 mod event_loop;
 mod events;
+mod examples;
 mod execute;
 mod executor;
 mod front;

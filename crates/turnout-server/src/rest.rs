@@ -1,6 +1,7 @@
 //! The REST door: HTTP/1.1 with the paths and documents of TensorFlow Serving.
 
 mod chunked;
+mod classify;
 pub(crate) mod connection;
 mod date;
 mod errors;

@@ -182,11 +182,28 @@ impl Service {
         permit: BytePermit,
         context: &RequestContext,
     ) -> Result<Executed> {
+        self.predict_together(servable, (signature, Vec::new()), inputs, permit, context)
+            .await
+    }
+
+    /// Executes a signature together with others that take the same inputs; the outputs of all come one after the other.
+    ///
+    /// # Errors
+    /// As of [`Self::predict`].
+    pub(crate) async fn predict_together(
+        &self,
+        servable: &Arc<Servable>,
+        (signature, together): (usize, Vec<usize>),
+        inputs: Vec<Tensor>,
+        permit: BytePermit,
+        context: &RequestContext,
+    ) -> Result<Executed> {
         let waker = poll_fn(|task| Poll::Ready(task.waker().clone())).await;
         let (reply, mut answer) = oneshot::channel();
         let pending = Pending {
             servable: Arc::clone(servable),
             signature,
+            together,
             inputs,
             permit,
             waker,

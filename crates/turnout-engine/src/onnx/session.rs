@@ -1,5 +1,6 @@
 //! A loaded model.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -88,11 +89,54 @@ impl Model for OnnxModel {
     }
 
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
-        let names = self
-            .names
-            .get(signature)
-            .ok_or_else(|| Error::internal("bug: no such signature"))?;
-        if inputs.len() != names.inputs.pointers.len() {
+        let names = self.names(signature)?;
+        self.run_names(&names.inputs.pointers, &names.outputs.pointers, inputs)
+    }
+
+    /// What several signatures ask for is computed once.
+    fn run_together(&self, signatures: &[usize], inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let mut wanted: Vec<*const c_char> = Vec::new();
+        let mut places = Vec::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for signature in signatures {
+            let names = self.names(*signature)?;
+            let outputs = &self.signatures[*signature].outputs;
+            for (spec, pointer) in outputs.iter().zip(&names.outputs.pointers) {
+                places.push(*known.entry(&spec.tensor).or_insert_with(|| {
+                    wanted.push(*pointer);
+                    wanted.len() - 1
+                }));
+            }
+        }
+        let first = signatures
+            .first()
+            .ok_or_else(|| Error::internal("bug: no signature to run"))?;
+        let inputs_of = &self.names(*first)?.inputs.pointers;
+        let outputs = self.run_names(inputs_of, &wanted, inputs)?;
+        if outputs.len() == places.len() {
+            // Nothing is wanted twice, and so all is in order.
+            return Ok(outputs);
+        }
+        Ok(places
+            .into_iter()
+            .map(|place| outputs[place].clone())
+            .collect())
+    }
+}
+
+impl OnnxModel {
+    fn names(&self, signature: usize) -> Result<&Names> {
+        let names = self.names.get(signature);
+        names.ok_or_else(|| Error::internal("bug: no such signature"))
+    }
+
+    fn run_names(
+        &self,
+        input_names: &[*const c_char],
+        output_names: &[*const c_char],
+        inputs: Vec<Tensor>,
+    ) -> Result<Vec<Tensor>> {
+        if inputs.len() != input_names.len() {
             return Err(Error::internal(
                 "bug: another number of inputs than the signature's",
             ));
@@ -101,7 +145,7 @@ impl Model for OnnxModel {
         let mut parts: SmallVec<[(Shape, Values); FEW]> =
             inputs.into_iter().map(Tensor::into_parts).collect();
         let inputs = make_inputs(self.runtime, &mut parts)?;
-        let outputs = self.call(names, &inputs)?;
+        let outputs = self.call(input_names, output_names, &inputs)?;
         let mut tensors = Vec::with_capacity(outputs.as_slice().len());
         for output in outputs.as_slice() {
             tensors.push(read_tensor(self.runtime.api, *output)?);
@@ -128,20 +172,25 @@ impl OnnxModel {
         Ok(found)
     }
 
-    fn call(&self, names: &Names, inputs: &OwnedValues<'_>) -> Result<OwnedValues<'static>> {
+    fn call(
+        &self,
+        input_names: &[*const c_char],
+        output_names: &[*const c_char],
+        inputs: &OwnedValues<'_>,
+    ) -> Result<OwnedValues<'static>> {
         let api = self.runtime.api;
-        let mut outputs = OwnedValues::nulls(api, names.outputs.pointers.len());
+        let mut outputs = OwnedValues::nulls(api, output_names.len());
         // SAFETY: names and values are alive and as many as is said. Null outputs are made by ONNX Runtime, for us to
         // release: also those of a call that failed halfway.
         let status = unsafe {
             (api.Run)(
                 self.session.as_ptr(),
                 std::ptr::null(),
-                names.inputs.pointers.as_ptr(),
+                input_names.as_ptr(),
                 inputs.as_ptr(),
                 inputs.as_slice().len(),
-                names.outputs.pointers.as_ptr(),
-                names.outputs.pointers.len(),
+                output_names.as_ptr(),
+                output_names.len(),
                 outputs.as_mut_ptr(),
             )
         };

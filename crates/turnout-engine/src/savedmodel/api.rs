@@ -20,7 +20,7 @@ macro_rules! opaque {
 opaque!(Graph, Operation, Session, SessionOptions, Status, TfTensor);
 
 /// `TF_Output`: one output of an operator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct Output {
     pub(super) operation: *mut Operation,

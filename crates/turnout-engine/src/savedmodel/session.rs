@@ -158,8 +158,41 @@ impl Model for SavedModel {
         self.has_xla
     }
 
+    fn parses_examples(&self) -> bool {
+        true
+    }
+
     fn run(&self, signature: usize, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         self.run_with(signature, inputs, None)
+    }
+
+    /// What several signatures fetch is fetched once.
+    fn run_together(&self, signatures: &[usize], inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let calls: Vec<&Call> = signatures
+            .iter()
+            .map(|signature| self.call(*signature))
+            .collect::<Result<_>>()?;
+        let first = calls
+            .first()
+            .ok_or_else(|| Error::internal("bug: no signature to run"))?;
+        let mut fetches: Vec<Output> = Vec::new();
+        let mut places = Vec::new();
+        for fetch in calls.iter().flat_map(|call| &call.fetches) {
+            let known = fetches.iter().position(|other| other == fetch);
+            places.push(known.unwrap_or(fetches.len()));
+            if known.is_none() {
+                fetches.push(*fetch);
+            }
+        }
+        let outputs = self.run_call(&first.feeds, &fetches, inputs, None)?;
+        if outputs.len() == places.len() {
+            // Nothing is wanted twice, and so all is in order.
+            return Ok(outputs);
+        }
+        Ok(places
+            .into_iter()
+            .map(|place| outputs[place].clone())
+            .collect())
     }
 }
 
@@ -171,11 +204,23 @@ impl SavedModel {
         inputs: Vec<Tensor>,
         trace: Option<&Owned<Buffer>>,
     ) -> Result<Vec<Tensor>> {
-        let call = self
-            .calls
-            .get(signature)
-            .ok_or_else(|| Error::internal("bug: no such signature"))?;
-        if inputs.len() != call.feeds.len() {
+        let call = self.call(signature)?;
+        self.run_call(&call.feeds, &call.fetches, inputs, trace)
+    }
+
+    fn call(&self, signature: usize) -> Result<&Call> {
+        let call = self.calls.get(signature);
+        call.ok_or_else(|| Error::internal("bug: no such signature"))
+    }
+
+    fn run_call(
+        &self,
+        feeds: &[Output],
+        fetches: &[Output],
+        inputs: Vec<Tensor>,
+        trace: Option<&Owned<Buffer>>,
+    ) -> Result<Vec<Tensor>> {
+        if inputs.len() != feeds.len() {
             return Err(Error::internal(
                 "bug: another number of inputs than the signature's",
             ));
@@ -185,7 +230,7 @@ impl SavedModel {
             .into_iter()
             .map(|input| make_tensor(api, input))
             .collect::<Result<TfTensors>>()?;
-        let outputs = self.session.run(call, &inputs, trace);
+        let outputs = self.session.run(feeds, fetches, &inputs, trace);
         let outputs = outputs.map_err(|error| without_folder(&error, &self.folder))?;
         outputs
             .iter()
@@ -352,7 +397,8 @@ struct OwnedSession {
 impl OwnedSession {
     fn run(
         &self,
-        call: &Call,
+        feeds: &[Output],
+        fetches: &[Output],
         inputs: &TfTensors,
         trace: Option<&Owned<Buffer>>,
     ) -> Result<TfTensors> {
@@ -362,16 +408,16 @@ impl OwnedSession {
         let outcome = Outcome::new(api);
         let inputs: SmallVec<[*mut TfTensor; 4]> = inputs.iter().map(Owned::as_ptr).collect();
         let mut outputs: SmallVec<[*mut TfTensor; 4]> =
-            SmallVec::from_elem(std::ptr::null_mut(), call.fetches.len());
+            SmallVec::from_elem(std::ptr::null_mut(), fetches.len());
         // SAFETY: session, tensors and operators are alive, and as many as is said. Outputs are made for us, all or none.
         unsafe {
             (api.session_run)(
                 self.session.as_ptr(),
                 run_options,
-                call.feeds.as_ptr(),
+                feeds.as_ptr(),
                 inputs.as_ptr(),
                 count(inputs.len()),
-                call.fetches.as_ptr(),
+                fetches.as_ptr(),
                 outputs.as_mut_ptr(),
                 count(outputs.len()),
                 std::ptr::null(),

@@ -72,6 +72,7 @@ impl DataPlane {
         let pending = Pending {
             servable: Arc::clone(&servable),
             signature,
+            together: Vec::new(),
             inputs,
             permit,
             waker,

@@ -11,7 +11,10 @@ use turnout_core::{Door, RequestContext, RequestId};
 use super::body::{Message, PREFIX_BYTES};
 use super::metadata::Metadata;
 use super::status::Status;
-use super::{compression, health, model_metadata, model_status, predict};
+use super::{
+    classify, compression, health, model_metadata, model_status, multi_inference, predict,
+};
+use crate::examples;
 use crate::service::{Arrival, Service};
 
 /// What a path names.
@@ -28,6 +31,9 @@ pub(crate) enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unary {
     Predict,
+    Classify,
+    Regress,
+    MultiInference,
     GetModelMetadata,
     GetModelStatus,
     HealthCheck,
@@ -37,6 +43,11 @@ impl Method {
     pub(crate) fn find(path: &str) -> Option<Self> {
         Some(match path {
             "/tensorflow.serving.PredictionService/Predict" => Self::Unary(Unary::Predict),
+            "/tensorflow.serving.PredictionService/Classify" => Self::Unary(Unary::Classify),
+            "/tensorflow.serving.PredictionService/Regress" => Self::Unary(Unary::Regress),
+            "/tensorflow.serving.PredictionService/MultiInference" => {
+                Self::Unary(Unary::MultiInference)
+            }
             "/tensorflow.serving.PredictionService/GetModelMetadata" => {
                 Self::Unary(Unary::GetModelMetadata)
             }
@@ -99,6 +110,17 @@ async fn answer(
     let bytes = &message.bytes;
     let frame = match method {
         Unary::Predict => return predict::answer(service, message, context).await,
+        Unary::Classify => {
+            let method = examples::Method::Classify;
+            return Box::pin(classify::answer(service, method, message, context)).await;
+        }
+        Unary::Regress => {
+            let method = examples::Method::Regress;
+            return Box::pin(classify::answer(service, method, message, context)).await;
+        }
+        Unary::MultiInference => {
+            return Box::pin(multi_inference::answer(service, message, context)).await;
+        }
         Unary::GetModelMetadata => {
             model_metadata::answer(&service.routes(), bytes).and_then(|answer| framed(&answer))
         }

@@ -6,7 +6,9 @@
 
 mod any;
 mod encode;
+mod example;
 mod health;
+mod inference;
 mod reflection;
 mod serving;
 mod tensorflow;
@@ -15,6 +17,13 @@ mod tests;
 
 pub(crate) use any::INT64_VALUE;
 pub(crate) use encode::encode_file;
+pub(crate) use example::{BYTES_LIST, EXAMPLE, FEATURE, FEATURES, FLOAT_LIST, INT64_LIST};
+pub(crate) use inference::{
+    CLASS, CLASSIFICATION_REQUEST, CLASSIFICATION_RESPONSE, CLASSIFICATION_RESULT, CLASSIFICATIONS,
+    EXAMPLE_LIST, EXAMPLE_LIST_WITH_CONTEXT, INFERENCE_RESULT, INFERENCE_TASK, INPUT,
+    MULTI_INFERENCE_REQUEST, MULTI_INFERENCE_RESPONSE, REGRESSION, REGRESSION_REQUEST,
+    REGRESSION_RESPONSE, REGRESSION_RESULT,
+};
 pub(crate) use serving::{MODEL_SPEC, PREDICT_REQUEST, PREDICT_RESPONSE};
 pub(crate) use tensorflow::{TENSOR_PROTO, TENSOR_SHAPE_DIM, TENSOR_SHAPE_PROTO};
 
@@ -29,9 +38,15 @@ pub(crate) static FILES: &[&File] = &[
     &tensorflow::TENSOR_FILE,
     &tensorflow::META_GRAPH_FILE,
     &tensorflow::ERROR_CODES_FILE,
+    &example::FEATURE_FILE,
+    &example::EXAMPLE_FILE,
     &serving::STATUS_FILE,
     &serving::MODEL_FILE,
     &serving::PREDICT_FILE,
+    &inference::INPUT_FILE,
+    &inference::CLASSIFICATION_FILE,
+    &inference::REGRESSION_FILE,
+    &inference::INFERENCE_FILE,
     &serving::GET_MODEL_METADATA_FILE,
     &serving::GET_MODEL_STATUS_FILE,
     &serving::PREDICTION_SERVICE_FILE,

@@ -23,13 +23,13 @@ use crate::service::Service;
 
 /// A request whose servable is known.
 #[derive(Clone)]
-struct Target {
-    servable: Arc<Servable>,
-    signature: usize,
+pub(super) struct Target {
+    pub(super) servable: Arc<Servable>,
+    pub(super) signature: usize,
 }
 
 impl Target {
-    fn signature(&self) -> &Signature {
+    pub(super) fn signature(&self) -> &Signature {
         &self.servable.signatures[self.signature]
     }
 }
@@ -47,9 +47,9 @@ struct Prepared {
 pub(crate) type Outputs = SmallVec<[usize; 4]>;
 
 /// A request that will not be executed, and its servable where that is known.
-struct Refused {
-    status: Status,
-    target: Option<Target>,
+pub(super) struct Refused {
+    pub(super) status: Status,
+    pub(super) target: Option<Target>,
 }
 
 impl<E: Into<Status>> From<E> for Refused {
@@ -113,13 +113,17 @@ pub(crate) async fn answer(
 }
 
 /// A permit and the bytes that it covers: the largest of message, inputs and outputs, which follow one another.
-struct Held {
-    permit: BytePermit,
-    bytes: usize,
+pub(super) struct Held {
+    pub(super) permit: BytePermit,
+    pub(super) bytes: usize,
 }
 
 impl Held {
-    fn for_inputs(mut permit: BytePermit, message_bytes: usize, inputs: &[Tensor]) -> Result<Self> {
+    pub(super) fn for_inputs(
+        mut permit: BytePermit,
+        message_bytes: usize,
+        inputs: &[Tensor],
+    ) -> Result<Self> {
         let input_bytes = size_bytes(inputs);
         permit.grow(input_bytes.saturating_sub(message_bytes))?;
         Ok(Self {
@@ -129,7 +133,11 @@ impl Held {
     }
 }
 
-fn count_refused(service: &Service, failed: Refused, context: &RequestContext) -> Status {
+pub(super) fn count_refused(
+    service: &Service,
+    failed: Refused,
+    context: &RequestContext,
+) -> Status {
     let Some(target) = failed.target else {
         return refused(service, failed.status);
     };
@@ -309,7 +317,7 @@ fn encode(
     with_prefix(encode_predict_response(&answer, PREFIX_BYTES))
 }
 
-fn size_bytes(tensors: &[Tensor]) -> usize {
+pub(super) fn size_bytes(tensors: &[Tensor]) -> usize {
     tensors
         .iter()
         .map(|tensor| tensor.values().size_bytes())

@@ -80,6 +80,8 @@ pub fn status_name(code: ErrorCode) -> &'static str {
 pub(crate) enum Situation {
     /// TensorFlow Serving: a label that names no version.
     UnknownLabel,
+    /// TensorFlow Serving: a signature that Classify, Regress or `MultiInference` do not find.
+    UnknownExamplesSignature,
     /// gRPC: a message that is cut short, or whose flag is neither 0 nor 1.
     BrokenFrame,
     /// gRPC: a unary call with no message or with several.
@@ -89,8 +91,9 @@ pub(crate) enum Situation {
 }
 
 /// This door's own table; everything else has its default.
-pub(crate) const OVERRIDES: [(Situation, Code); 4] = [
+pub(crate) const OVERRIDES: [(Situation, Code); 5] = [
     (Situation::UnknownLabel, Code::InvalidArgument),
+    (Situation::UnknownExamplesSignature, Code::InvalidArgument),
     (Situation::BrokenFrame, Code::Internal),
     (Situation::MessageCount, Code::Unimplemented),
     (Situation::CannotDecompress, Code::Internal),

@@ -1,6 +1,7 @@
 //! Whole connections over a pipe in memory: an HTTP/2 client on one end, a fake model behind the other.
 
 mod client;
+mod examples;
 mod failures;
 mod framing;
 mod lifecycle;

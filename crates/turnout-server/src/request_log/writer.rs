@@ -18,7 +18,8 @@ use super::sampling::{Part, Record};
 use super::{Counters, Loss, Message};
 use crate::events::Events;
 use crate::grpc::wire::{
-    Answer, LogMetadata, encode_predict_response, encode_prediction_log, encode_request_of_tensors,
+    Answer, Carrier, LogMetadata, encode_predict_response, encode_prediction_log,
+    encode_request_of_tensors,
 };
 
 /// What is gathered before it is written; the rest is written as soon as nothing more waits.
@@ -317,6 +318,7 @@ fn encode(record: Record) -> Vec<u8> {
                 version,
                 signature: &signature.name,
                 outputs: &named,
+                carrier: Carrier::Typed,
             };
             encode_predict_response(&answer, 0)
         }

@@ -22,7 +22,7 @@ use super::exchange::{Body, Exchange};
 use super::head::{Framing, Head, Http};
 use super::predict::{admit, json_options};
 use super::response::{CONTINUE, Response};
-use super::routes::{self, Target};
+use super::routes;
 use crate::drain::{Drain, Stage};
 use crate::service::Service;
 
@@ -298,8 +298,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &mut self,
         head: &Head<'_>,
     ) -> Result<Option<(Vec<u8>, BytePermit)>, NoBody> {
-        let wanted = routes::find(head.method, head.target, None)
-            .is_ok_and(|call| call.target == Target::Predict);
+        let wanted =
+            routes::find(head.method, head.target, None).is_ok_and(|call| call.target.reads_body());
         let strict = json_options(&self.service).strict;
         if !wanted || head.encoding.is_refused(strict) || head.timeout().is_err() {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use turnout_core::{Door, Error, ErrorCode, RequestContext};
 
+use super::classify;
 use super::errors::Failure;
 use super::exchange::{Body, Work};
 use super::head::Head;
@@ -14,6 +15,7 @@ use super::response::{JSON, METRICS, Response};
 use super::routes::{self, Call, Method, Target, Unroutable, Version};
 use super::status;
 use crate::drain::Stage;
+use crate::examples::Method as Inference;
 use crate::service::{Arrival, Service};
 
 /// Starts what a request asks for.
@@ -34,6 +36,22 @@ pub(super) fn begin(service: &Service, head: &Head<'_>, body: Body<'_>, received
         Ok(call) if call.target == Target::Predict => {
             predict::begin(service, &call, head.encoding, body, context)
         }
+        Ok(call) if call.target == Target::Classify => classify::begin(
+            service,
+            &call,
+            Inference::Classify,
+            head.encoding,
+            body,
+            context,
+        ),
+        Ok(call) if call.target == Target::Regress => classify::begin(
+            service,
+            &call,
+            Inference::Regress,
+            head.encoding,
+            body,
+            context,
+        ),
         Ok(call) => Work::Done(page(service, &call, &context)),
         Err(Unroutable::Failure(failure)) => Work::Done(refuse(service, &context, &failure)),
         Err(Unroutable::Method(allow)) => {
@@ -133,7 +151,9 @@ fn page(service: &Service, call: &Call<'_>, context: &RequestContext) -> Respons
             .resolve(&call.model, call.version.choice())
             .map(|servable| metadata::metadata(&servable))
             .map_err(|error| not_found(error, &call.version)),
-        Target::Predict => Err(Error::internal("bug: a prediction is no page").into()),
+        Target::Predict | Target::Classify | Target::Regress => {
+            Err(Error::internal("bug: a prediction is no page").into())
+        }
     };
     match document {
         Ok(document) => Response::ok(id, JSON, document),

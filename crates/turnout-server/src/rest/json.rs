@@ -5,9 +5,11 @@ mod columns;
 mod cursor;
 mod document;
 mod encode;
+mod examples;
 mod leaf;
 mod nest;
 mod number;
+mod results;
 mod rows;
 mod string;
 mod strings;
@@ -16,7 +18,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use turnout_core::{Result, Signature, Tensor};
+
+use crate::examples::InferenceResult;
 
 pub(crate) use write::write_string;
 
@@ -45,6 +50,31 @@ pub struct DecodedPredict {
     /// In the order of the signature's inputs, fitting their dtypes, ranks and fixed dimensions.
     pub inputs: Vec<Tensor>,
     pub format: Format,
+}
+
+/// A request of Classify or Regress.
+#[derive(Debug)]
+pub struct ExamplesDocument {
+    /// Empty for the default one.
+    pub signature_name: String,
+    /// A serialized `ExampleListWithContext` with one Example at least.
+    pub list: Bytes,
+}
+
+/// Reads a request of Classify or Regress into serialized Examples; no model is needed for it.
+///
+/// A feature's first value decides what it holds: text and base64 are bytes, a number with a point or an exponent is a float,
+/// other numbers and truth values are integers. An empty list is a feature that holds nothing.
+///
+/// # Errors
+/// `malformed_request` where the body is not JSON or lacks `examples`, `invalid_input` where a feature cannot be one.
+pub fn decode_examples(body: &[u8], options: JsonOptions) -> Result<ExamplesDocument> {
+    examples::decode(body, options)
+}
+
+/// Appends the answer of Classify or Regress. Labels are written byte by byte, so what is not UTF-8 stays as it is.
+pub(crate) fn encode_results(result: &InferenceResult<'_>, out: &mut Vec<u8>) {
+    results::encode(result, out);
 }
 
 /// Reads a predict request for a version that has `signatures`, the default one first.

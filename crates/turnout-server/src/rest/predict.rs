@@ -96,7 +96,7 @@ pub(super) fn begin(
     }
 }
 
-fn unknown_encoding() -> Failure {
+pub(super) fn unknown_encoding() -> Failure {
     Failure::new(
         415,
         Error::unsupported(
@@ -148,7 +148,7 @@ impl LargeBody {
     }
 }
 
-fn size_bytes(tensors: &[Tensor]) -> usize {
+pub(super) fn size_bytes(tensors: &[Tensor]) -> usize {
     tensors
         .iter()
         .map(|tensor| tensor.values().size_bytes())

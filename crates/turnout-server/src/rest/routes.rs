@@ -19,6 +19,8 @@ pub(super) enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Predict,
+    Classify,
+    Regress,
     Status,
     Metadata,
     Models,
@@ -27,6 +29,13 @@ pub(super) enum Target {
     Metrics,
     /// The path is a setting.
     TfServingMetrics,
+}
+
+impl Target {
+    /// Whether the answer depends on the request's body.
+    pub(super) fn reads_body(self) -> bool {
+        matches!(self, Self::Predict | Self::Classify | Self::Regress)
+    }
 }
 
 struct Route {
@@ -53,6 +62,12 @@ const ROUTES: &[Route] = table! {
     Post "/v1/models/{model}:predict" => Predict, "Predict with the default version.";
     Post "/v1/models/{model}/versions/{version}:predict" => Predict, "Predict with one version.";
     Post "/v1/models/{model}/labels/{label}:predict" => Predict, "Predict with the version of a label.";
+    Post "/v1/models/{model}:classify" => Classify, "Classify Examples with the default version.";
+    Post "/v1/models/{model}/versions/{version}:classify" => Classify, "Classify Examples with one version.";
+    Post "/v1/models/{model}/labels/{label}:classify" => Classify, "Classify Examples with the version of a label.";
+    Post "/v1/models/{model}:regress" => Regress, "A value for each Example, by the default version.";
+    Post "/v1/models/{model}/versions/{version}:regress" => Regress, "A value for each Example, by one version.";
+    Post "/v1/models/{model}/labels/{label}:regress" => Regress, "A value for each Example, by the version of a label.";
     Get "/v1/models/{model}" => Status, "The states of a model's versions, newest first.";
     Get "/v1/models/{model}/versions/{version}" => Status, "The state of one version.";
     Get "/v1/models/{model}/labels/{label}" => Status, "The state of a label's version.";
@@ -140,9 +155,7 @@ pub(super) fn find<'a>(
     let path = path_of(target);
     if metrics_path == Some(path) {
         return match method {
-            Method::Get => {
-                call(Target::TfServingMetrics, &Captures::default()).map_err(Unroutable::Failure)
-            }
+            Method::Get => call(Target::TfServingMetrics, &Captures::default()),
             _ => Err(Unroutable::Method("GET, HEAD")),
         };
     }
@@ -310,7 +323,10 @@ mod tests {
     #[test]
     fn paths_are_found() {
         use Method::{Get, Post};
-        use Target::{Live, Metadata, Metrics, Models, Predict, Ready, Status, TfServingMetrics};
+        use Target::{
+            Classify, Live, Metadata, Metrics, Models, Predict, Ready, Regress, Status,
+            TfServingMetrics,
+        };
         #[rustfmt::skip]
         let cases = [
             (Post, "/v1/models/m:predict", Predict, "m", "Default"),
@@ -320,6 +336,12 @@ mod tests {
             (Post, "/v1/models/m/versions/0012:predict", Predict, "m", "Number(12)"),
             (Post, "/v1/models/m/labels/a%20b:predict", Predict, "m", "Label(\"a b\")"),
             (Post, "/v1/models/a%2Fb%3Ac%zz:predict", Predict, "a/b:c%zz", "Default"),
+            (Post, "/v1/models/m:classify", Classify, "m", "Default"),
+            (Post, "/v1/models/m/versions/1:CLASSIFY", Classify, "m", "Number(1)"),
+            (Post, "/v1/models/m/labels/l:classify", Classify, "m", "Label(\"l\")"),
+            (Post, "/v1/models/m:regress", Regress, "m", "Default"),
+            (Post, "/v1/models/m/versions/1:regress", Regress, "m", "Number(1)"),
+            (Post, "/v1/models/m/labels/l:Regress", Regress, "m", "Label(\"l\")"),
             (Get, "/v1/models/m", Status, "m", "Default"),
             (Get, "/v1/models/versions", Status, "versions", "Default"),
             (Get, "/v1/models/m/versions/9223372036854775807", Status, "m", "Number(9223372036854775807)"),

@@ -1,12 +1,13 @@
 //! The messages and services of TensorFlow Serving.
 
 use super::any::{ANY_FILE, WRAPPERS_FILE};
+use super::inference::{CLASSIFICATION_FILE, INFERENCE_FILE, REGRESSION_FILE};
 use super::tensorflow::{ERROR_CODES_FILE, META_GRAPH_FILE, TENSOR_FILE};
 use super::{Enum, Field, File, Kind, Message, Service, field, one_of, repeated, unary};
 
-const PACKAGE: &str = "tensorflow.serving";
+pub(super) const PACKAGE: &str = "tensorflow.serving";
 
-const fn model_spec(number: u32) -> Field {
+pub(super) const fn model_spec(number: u32) -> Field {
     field(
         "model_spec",
         number,
@@ -125,9 +126,24 @@ const PREDICTION_SERVICE: Service = Service {
     name: "PredictionService",
     methods: &[
         unary(
+            "Classify",
+            "tensorflow.serving.ClassificationRequest",
+            "tensorflow.serving.ClassificationResponse",
+        ),
+        unary(
+            "Regress",
+            "tensorflow.serving.RegressionRequest",
+            "tensorflow.serving.RegressionResponse",
+        ),
+        unary(
             "Predict",
             "tensorflow.serving.PredictRequest",
             "tensorflow.serving.PredictResponse",
+        ),
+        unary(
+            "MultiInference",
+            "tensorflow.serving.MultiInferenceRequest",
+            "tensorflow.serving.MultiInferenceResponse",
         ),
         unary(
             "GetModelMetadata",
@@ -185,7 +201,13 @@ pub(super) static GET_MODEL_STATUS_FILE: File = File {
 };
 
 pub(super) static PREDICTION_SERVICE_FILE: File = File {
-    dependencies: &[&GET_MODEL_METADATA_FILE, &PREDICT_FILE],
+    dependencies: &[
+        &CLASSIFICATION_FILE,
+        &GET_MODEL_METADATA_FILE,
+        &INFERENCE_FILE,
+        &PREDICT_FILE,
+        &REGRESSION_FILE,
+    ],
     services: &[&PREDICTION_SERVICE],
     ..File::new("tensorflow_serving/apis/prediction_service.proto", PACKAGE)
 };

@@ -126,9 +126,9 @@ fn what_is_not_a_grpc_call_gets_a_status_of_http() {
         let answer = client.start(json, true).await.answer().await;
         assert_eq!(answer.status, 415);
         let answer = client
-            .call("/tensorflow.serving.PredictionService/Classify", b"")
+            .call("/tensorflow.serving.PredictionService/Explain", b"")
             .await;
-        let text = "unknown method: `/tensorflow.serving.PredictionService/Classify`";
+        let text = "unknown method: `/tensorflow.serving.PredictionService/Explain`";
         assert_eq!(answer.failure(), ("12", "unsupported", text));
     });
 }

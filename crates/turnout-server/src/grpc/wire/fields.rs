@@ -20,6 +20,73 @@ pub(crate) mod predict {
     pub(crate) const RESPONSE_MODEL_SPEC: u32 = PREDICT_RESPONSE.number("model_spec");
 }
 
+pub(crate) mod example {
+    use crate::grpc::descriptors::{
+        BYTES_LIST, EXAMPLE, FEATURE, FEATURES as FEATURE_MAP, FLOAT_LIST, INT64_LIST,
+    };
+
+    pub(crate) const FEATURES: u32 = EXAMPLE.number("features");
+    pub(crate) const FEATURE_ENTRY: u32 = FEATURE_MAP.number("feature");
+    pub(crate) const BYTES: u32 = FEATURE.number("bytes_list");
+    pub(crate) const FLOATS: u32 = FEATURE.number("float_list");
+    pub(crate) const INT64S: u32 = FEATURE.number("int64_list");
+    /// The same in the lists of all kinds.
+    pub(crate) const VALUE: u32 = BYTES_LIST.number("value");
+
+    const _: () =
+        assert!(FLOAT_LIST.number("value") == VALUE && INT64_LIST.number("value") == VALUE);
+}
+
+pub(crate) mod input {
+    use crate::grpc::descriptors::{EXAMPLE_LIST, EXAMPLE_LIST_WITH_CONTEXT, INPUT};
+
+    pub(crate) const LIST: u32 = INPUT.number("example_list");
+    pub(crate) const LIST_WITH_CONTEXT: u32 = INPUT.number("example_list_with_context");
+    /// The same in both lists.
+    pub(crate) const EXAMPLES: u32 = EXAMPLE_LIST.number("examples");
+    pub(crate) const CONTEXT: u32 = EXAMPLE_LIST_WITH_CONTEXT.number("context");
+
+    const _: () = assert!(EXAMPLE_LIST_WITH_CONTEXT.number("examples") == EXAMPLES);
+}
+
+pub(crate) mod inference {
+    use crate::grpc::descriptors::{
+        CLASS, CLASSIFICATION_REQUEST, CLASSIFICATION_RESPONSE, CLASSIFICATION_RESULT,
+        CLASSIFICATIONS, INFERENCE_RESULT, INFERENCE_TASK, MULTI_INFERENCE_REQUEST,
+        MULTI_INFERENCE_RESPONSE, REGRESSION, REGRESSION_REQUEST, REGRESSION_RESPONSE,
+        REGRESSION_RESULT,
+    };
+
+    /// The requests of Classify and Regress have the same fields, and so have their responses.
+    pub(crate) const REQUEST_MODEL_SPEC: u32 = CLASSIFICATION_REQUEST.number("model_spec");
+    pub(crate) const REQUEST_INPUT: u32 = CLASSIFICATION_REQUEST.number("input");
+    pub(crate) const RESULT: u32 = CLASSIFICATION_RESPONSE.number("result");
+    pub(crate) const RESPONSE_MODEL_SPEC: u32 = CLASSIFICATION_RESPONSE.number("model_spec");
+
+    pub(crate) const TASKS: u32 = MULTI_INFERENCE_REQUEST.number("tasks");
+    pub(crate) const TASKS_INPUT: u32 = MULTI_INFERENCE_REQUEST.number("input");
+    pub(crate) const TASK_MODEL_SPEC: u32 = INFERENCE_TASK.number("model_spec");
+    pub(crate) const TASK_METHOD_NAME: u32 = INFERENCE_TASK.number("method_name");
+    pub(crate) const RESULTS: u32 = MULTI_INFERENCE_RESPONSE.number("results");
+    pub(crate) const RESULT_MODEL_SPEC: u32 = INFERENCE_RESULT.number("model_spec");
+    pub(crate) const CLASSIFICATION: u32 = INFERENCE_RESULT.number("classification_result");
+    pub(crate) const REGRESSION_FIELD: u32 = INFERENCE_RESULT.number("regression_result");
+
+    pub(crate) const ROWS_OF_CLASSES: u32 = CLASSIFICATION_RESULT.number("classifications");
+    pub(crate) const CLASSES: u32 = CLASSIFICATIONS.number("classes");
+    pub(crate) const LABEL: u32 = CLASS.number("label");
+    pub(crate) const SCORE: u32 = CLASS.number("score");
+    pub(crate) const REGRESSIONS: u32 = REGRESSION_RESULT.number("regressions");
+    pub(crate) const VALUE: u32 = REGRESSION.number("value");
+
+    const _: () = assert!(
+        REGRESSION_REQUEST.number("model_spec") == REQUEST_MODEL_SPEC
+            && REGRESSION_REQUEST.number("input") == REQUEST_INPUT
+            && REGRESSION_RESPONSE.number("result") == RESULT
+            && REGRESSION_RESPONSE.number("model_spec") == RESPONSE_MODEL_SPEC
+    );
+}
+
 /// The entries of every map field.
 pub(crate) mod map_entry {
     pub(crate) const KEY: u32 = 1;

@@ -7,7 +7,7 @@ use super::fields::predict;
 use super::model_spec::{ModelSpecView, VersionField};
 use super::predict_request::put_entry_head;
 use super::reader::{Reader, Value};
-use super::tensor_writer::TypedTensor;
+use super::tensor_writer::{AnswerTensor, Carrier};
 use super::writer::{
     WireType, bytes_len, put_bytes, put_bytes_head, put_key, put_message, put_varint_field,
 };
@@ -177,7 +177,7 @@ pub(crate) fn encode_request_of_tensors(
     let mut out = Vec::new();
     put_message(&mut out, predict::REQUEST_MODEL_SPEC, |out| spec.put(out));
     for (name, tensor) in inputs {
-        let tensor = TypedTensor::new(tensor);
+        let tensor = AnswerTensor::new(tensor, Carrier::Typed);
         put_entry_head(&mut out, predict::INPUTS, name, tensor.encoded_len());
         tensor.put(&mut out);
     }

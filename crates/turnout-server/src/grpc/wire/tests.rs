@@ -1,3 +1,5 @@
+mod example_reference;
+mod examples;
 mod reference;
 mod round_trip;
 mod tensor_rules;

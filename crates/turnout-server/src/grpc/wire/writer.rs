@@ -6,6 +6,7 @@ pub(crate) enum WireType {
     Varint = 0,
     Fixed64 = 1,
     Bytes = 2,
+    Fixed32 = 5,
 }
 
 /// Bytes that `value` takes as a varint.
@@ -51,6 +52,24 @@ pub(crate) fn put_key(out: &mut Vec<u8>, number: u32, wire_type: WireType) {
 pub(crate) fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
     put_key(out, number, WireType::Varint);
     put_varint(out, value);
+}
+
+/// Bytes of a whole float field; zero is the default and not written.
+#[inline]
+pub(crate) fn float_field_len(number: u32, value: f32) -> usize {
+    if value.to_bits() == 0 {
+        0
+    } else {
+        key_len(number) + size_of::<f32>()
+    }
+}
+
+#[inline]
+pub(crate) fn put_float_field(out: &mut Vec<u8>, number: u32, value: f32) {
+    if value.to_bits() != 0 {
+        put_key(out, number, WireType::Fixed32);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
 }
 
 /// The key and the length of a field whose `length` bytes are appended next.

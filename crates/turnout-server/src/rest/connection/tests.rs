@@ -3,6 +3,7 @@
 mod bodies;
 mod client;
 mod ending;
+mod examples;
 mod limits;
 mod pages;
 mod predict;

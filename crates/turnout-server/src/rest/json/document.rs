@@ -25,7 +25,7 @@ struct Document<'a> {
     odd_key: Option<RawString<'a>>,
 }
 
-enum SignatureName<'a> {
+pub(super) enum SignatureName<'a> {
     Text(RawString<'a>),
     NotText,
 }
@@ -37,7 +37,7 @@ pub(super) fn decode(
     options: JsonOptions,
 ) -> Result<DecodedPredict> {
     let document = read(body, signatures, options).map_err(Fault::into_error)?;
-    let name = signature_name(body, &document)?;
+    let name = signature_name(body, document.signature_name.as_ref())?;
     check_keys(&document, options)?;
     let signature = find(signatures, name)?;
     if signatures[signature].inputs.is_empty() {
@@ -74,7 +74,7 @@ pub(super) fn decode(
 /// See [`super::check_document`].
 pub(super) fn check(body: &[u8], options: JsonOptions) -> Result<()> {
     let document = read(body, &[], options).map_err(Fault::into_error)?;
-    signature_name(body, &document)?;
+    signature_name(body, document.signature_name.as_ref())?;
     check_keys(&document, options)
 }
 
@@ -91,6 +91,18 @@ fn check_keys(document: &Document<'_>, options: JsonOptions) -> Result<()> {
 
 /// Reads the whole document. Its syntax is checked to the end before anything that it says counts.
 fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> Parse<Document<'a>> {
+    let (mut cursor, mut more) = open_object(body, options)?;
+    let mut document = Document::default();
+    while more {
+        document.read_member(&mut cursor, signatures, options)?;
+        more = cursor.next_member()?;
+    }
+    check_end(&mut cursor, options)?;
+    Ok(document)
+}
+
+/// Opens the document's object; says whether it has a member.
+pub(super) fn open_object(body: &[u8], options: JsonOptions) -> Parse<(Cursor<'_>, bool)> {
     let mut cursor = Cursor::new(body);
     cursor.take(b"\xef\xbb\xbf");
     cursor.skip_space();
@@ -106,17 +118,11 @@ fn read<'a>(body: &'a [u8], signatures: &[Signature], options: JsonOptions) -> P
         check_end(&mut cursor, options)?;
         return Err(about(body, "Is not object").into());
     }
-    let mut document = Document::default();
-    let mut more = !cursor.open(b'}');
-    while more {
-        document.read_member(&mut cursor, signatures, options)?;
-        more = cursor.next_member()?;
-    }
-    check_end(&mut cursor, options)?;
-    Ok(document)
+    let more = !cursor.open(b'}');
+    Ok((cursor, more))
 }
 
-fn check_end(cursor: &mut Cursor<'_>, options: JsonOptions) -> Parse<()> {
+pub(super) fn check_end(cursor: &mut Cursor<'_>, options: JsonOptions) -> Parse<()> {
     cursor.skip_space();
     if !options.strict || cursor.remaining_bytes() == 0 {
         return Ok(());
@@ -199,7 +205,7 @@ fn read_tensors(
     }
 }
 
-fn read_signature_name<'a>(cursor: &mut Cursor<'a>) -> Parse<SignatureName<'a>> {
+pub(super) fn read_signature_name<'a>(cursor: &mut Cursor<'a>) -> Parse<SignatureName<'a>> {
     if cursor.peek() == b'"' {
         return cursor.string().map(SignatureName::Text);
     }
@@ -207,8 +213,11 @@ fn read_signature_name<'a>(cursor: &mut Cursor<'a>) -> Parse<SignatureName<'a>> 
     Ok(SignatureName::NotText)
 }
 
-fn signature_name<'a>(body: &[u8], document: &Document<'a>) -> Result<Option<RawString<'a>>> {
-    match &document.signature_name {
+pub(super) fn signature_name<'a>(
+    body: &[u8],
+    found: Option<&SignatureName<'a>>,
+) -> Result<Option<RawString<'a>>> {
+    match found {
         Some(SignatureName::Text(name)) => Ok(Some(*name)),
         Some(SignatureName::NotText) => Err(about(
             body,
@@ -238,6 +247,6 @@ fn find(signatures: &[Signature], name: Option<RawString<'_>>) -> Result<usize> 
     })
 }
 
-fn about(body: &[u8], what: &str) -> Error {
+pub(super) fn about(body: &[u8], what: &str) -> Error {
     Error::malformed(format!("JSON Value: {} {what}", quote(body)))
 }

@@ -31,7 +31,18 @@ pub(super) fn tensorflow_name(dtype: DType) -> &'static str {
 /// The fault of a value that `dtype` cannot take; `cursor` stands at that value.
 #[cold]
 pub(super) fn wrong_type(cursor: Cursor<'_>, dtype: DType) -> Fault {
-    let kind = match cursor.peek() {
+    let kind = type_name(cursor);
+    quoted(cursor, |value| {
+        let expected = tensorflow_name(dtype);
+        Error::invalid_input(format!(
+            "JSON Value: {value} Type: {kind} is not of expected type: {expected}"
+        ))
+    })
+}
+
+/// What the protocol's own parser calls the type of the value at which `cursor` stands.
+pub(super) fn type_name(cursor: Cursor<'_>) -> &'static str {
+    match cursor.peek() {
         b'n' => "Null",
         b't' => "True",
         b'f' => "False",
@@ -39,13 +50,7 @@ pub(super) fn wrong_type(cursor: Cursor<'_>, dtype: DType) -> Fault {
         b'{' => "Object",
         b'[' => "Array",
         _ => "Number",
-    };
-    quoted(cursor, |value| {
-        let expected = tensorflow_name(dtype);
-        Error::invalid_input(format!(
-            "JSON Value: {value} Type: {kind} is not of expected type: {expected}"
-        ))
-    })
+    }
 }
 
 /// A fault that quotes the value at which `cursor` stands, or the syntax error in that value.
@@ -212,7 +217,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Appends the decoded bytes; false when this is not base64.
-fn decode_base64(encoded: RawString<'_>, out: &mut Vec<u8>) -> bool {
+pub(super) fn decode_base64(encoded: RawString<'_>, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     if let Some(plain) = encoded.plain()
         && BASE64.decode_vec(plain, out).is_ok()

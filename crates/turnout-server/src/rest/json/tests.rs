@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod examples;
 mod oracle;
 mod shapes;
 mod syntax;
