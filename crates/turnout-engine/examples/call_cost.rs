@@ -70,6 +70,7 @@ fn load(library: &Path, model: &Path) -> Result<Box<dyn Model>> {
         &LoadOptions {
             threads: Threads::Caller,
             signatures: Vec::new(),
+            interpreters: 1,
         },
     )
 }

@@ -128,6 +128,7 @@ fn every_kind_of_thread_gives_the_same_answer() {
                 &LoadOptions {
                     threads,
                     signatures: vec![],
+                    interpreters: 1,
                 },
             )
             .expect("loads");

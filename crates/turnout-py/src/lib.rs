@@ -49,6 +49,7 @@ fn inspect_artifact(py: Python<'_>, engine_json: &str, artifact_json: &str) -> P
         let options = LoadOptions {
             threads: Threads::Caller,
             signatures: Vec::new(),
+            interpreters: 1,
         };
         let model = engine.load(&Artifact::read(&artifact)?, &options)?;
         Ok(

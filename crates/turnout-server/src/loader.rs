@@ -90,6 +90,7 @@ fn make(shared: &Shared, load: Load) -> Result<Servable> {
         engine,
         artifact: Arc::new(Artifact::read(&spec.artifact)?),
         spec: &spec,
+        callers: shared.settings.loops + shared.settings.executor_threads,
     };
     let warm = source.load_and_warm()?;
     let names: Vec<String> = warm
@@ -124,6 +125,8 @@ struct Loading<'load> {
     engine: Arc<dyn Engine>,
     artifact: Arc<Artifact>,
     spec: &'load ServableSpec,
+    /// Threads that may execute requests at one time.
+    callers: usize,
 }
 
 impl Loading<'_> {
@@ -140,6 +143,7 @@ impl Loading<'_> {
         }
         match warmup::choose_threads(&warm.warmup.row_us) {
             Threads::Caller => Ok(warm),
+            Threads::SharedPool if !self.engine.has_shared_pool() => Ok(warm),
             other => {
                 drop(warm);
                 self.load_once(other)
@@ -166,10 +170,19 @@ impl Loading<'_> {
         })
     }
 
+    /// As many as there are threads that execute, unless somebody chose: none of them then waits for another's.
+    fn interpreters(&self) -> usize {
+        match self.spec.settings.interpreters {
+            0 => self.callers.max(1),
+            chosen => chosen,
+        }
+    }
+
     fn load(&self, threads: Threads) -> Result<Box<dyn Model>> {
         let options = LoadOptions {
             threads,
             signatures: self.spec.signatures.clone(),
+            interpreters: self.interpreters(),
         };
         if !self.engine.makes_threads(threads) {
             return self.engine.load(&self.artifact, &options);

@@ -110,6 +110,7 @@ impl Bench {
             max_batch_rows: 64,
             max_queue,
             intra_op_threads: 0,
+            interpreters: 0,
         };
         let facts = Facts {
             load_ms: 0,

@@ -68,6 +68,8 @@ class ServerSchema(Schema):
     """Bytes of a body above which it is decoded and encoded off the event loop."""
     poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
     """Milliseconds between two looks at the repository where file-system events are not to be had."""
+    prefer_tflite: bool | None = None
+    """Serves a version's `model.tflite` rather than the SavedModel in the same folder."""
     ready: Literal["any", "all"] | None = None
     """When `/readyz` turns to 200 after the first attempts: one model serves (`any`) or every one does (`all`)."""
     repository: Text | None = None
@@ -99,6 +101,8 @@ class ModelSchema(Schema):
 
     intra_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Threads of one execution; 0 lets the warm-up decide. The operator's alone."""
+    interpreters: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """Calls that a TensorFlow Lite model executes at one time at most; 0: one for each thread. The operator's alone."""
     keep_previous: bool | None = None
     """Keeps the version that served before in memory, so that a rollback takes milliseconds."""
     labels: dict[str, Annotated[int, Field(ge=1)]] | None = None
@@ -129,7 +133,16 @@ class ModelTableSchema(ModelSchema):
 
 
 OPERATOR_ONLY = frozenset(
-    {*ServerSchema.model_fields, "engine", "interpreter", "intra_op_threads", "library", "path", "python"}
+    {
+        *ServerSchema.model_fields,
+        "engine",
+        "interpreter",
+        "interpreters",
+        "intra_op_threads",
+        "library",
+        "path",
+        "python",
+    }
 )
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
 

@@ -30,6 +30,8 @@ class ModelSettings:
         max_batch_rows: rows that are executed together at most.
         max_queue: requests that wait at most.
         intra_op_threads: threads of one execution; 0 lets the warm-up decide.
+        interpreters: calls that a version executes at one time at most, where its runtime's interpreters serve one call
+            each; 0: one for each thread that executes requests.
         load_timeout_ms: what loading and warming up may take. A load that takes longer is given up, and what it was
             about is not tried again until its files change: the runtime cannot be interrupted, and keeps its memory.
     """
@@ -44,11 +46,14 @@ class ModelSettings:
     max_batch_rows: int = 1024
     max_queue: int = 1024
     intra_op_threads: int = 0
+    interpreters: int = 0
     load_timeout_ms: int = 600_000
 
     def of_servable(self) -> "ServableSettings":
         """Returns what a version is loaded with; a change of it loads the version anew."""
-        return ServableSettings(self.merge, self.max_batch_rows, self.max_queue, self.intra_op_threads)
+        return ServableSettings(
+            self.merge, self.max_batch_rows, self.max_queue, self.intra_op_threads, self.interpreters
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class ServableSettings:
     max_batch_rows: int
     max_queue: int
     intra_op_threads: int
+    interpreters: int
 
 
 SettingsFor: TypeAlias = Callable[[str, Path | None], ModelSettings]

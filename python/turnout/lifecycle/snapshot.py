@@ -69,6 +69,7 @@ def servable_json(
             "max_batch_rows": settings.max_batch_rows,
             "max_queue": settings.max_queue,
             "intra_op_threads": settings.intra_op_threads,
+            "interpreters": settings.interpreters,
         },
     }
 

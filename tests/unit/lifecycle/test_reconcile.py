@@ -48,6 +48,7 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
             "max_batch_rows": 1024,
             "max_queue": 7,
             "intra_op_threads": 0,
+            "interpreters": 0,
         },
     }
     assert world.plane.route("digits") == {

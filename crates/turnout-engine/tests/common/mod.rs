@@ -1,6 +1,7 @@
 //! What the tests of real models share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod litert;
 pub(crate) mod tensorflow;
 
 use std::path::{Path, PathBuf};
@@ -82,6 +83,7 @@ pub(crate) fn options() -> LoadOptions {
     LoadOptions {
         threads: Threads::Caller,
         signatures: Vec::new(),
+        interpreters: 4,
     }
 }
 
