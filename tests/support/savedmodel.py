@@ -1,4 +1,4 @@
-"""SavedModels made by TensorFlow in a process of its own, with the answers of its own session."""
+"""Models made by TensorFlow in a process of its own, with the answers of their own runtimes."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from turnout.host.runtimes import RUNTIMES, find_installed
 
-SCRIPT = Path(__file__).parents[2] / "crates" / "turnout-engine" / "tests" / "fixtures" / "make_savedmodel.py"
+SCRIPTS = Path(__file__).parents[2] / "crates" / "turnout-engine" / "tests" / "fixtures"
 PYTHON = os.environ.get("TENSORFLOW_PYTHON", sys.executable)
 """The Python that makes the models; read before the tests clear the environment."""
 
@@ -30,7 +30,7 @@ class Case:
         signature: which one is called.
         what: what is special about it.
         inputs: by name.
-        outputs: what TensorFlow answers, by name; None where it refuses the inputs.
+        outputs: what its runtime answers, by name; None where it refuses the inputs.
     """
 
     model: str
@@ -40,16 +40,21 @@ class Case:
     outputs: dict[str, NDArray[Any]] | None
 
 
+def require(module: str, package: str) -> None:
+    """Skips a test where a runtime is not installed; looks for it as the server does, without importing it."""
+    if all(find_installed(runtime) is None for runtime in RUNTIMES if runtime.module == module):
+        pytest.skip(f"{module} is not installed: pip install {package}")
+
+
 def require_tensorflow() -> None:
-    """Skips a test where there is no TensorFlow; looks for it as the server does, without importing it."""
-    if all(find_installed(runtime) is None for runtime in RUNTIMES if runtime.module == "tensorflow"):
-        pytest.skip("TensorFlow is not installed: pip install tensorflow-cpu")
+    """Skips a test where there is no TensorFlow."""
+    require("tensorflow", "tensorflow-cpu")
 
 
-def make_models(folder: Path, *names: str) -> list[Case]:
+def make_models(folder: Path, *names: str, kind: str = "savedmodel") -> list[Case]:
     """Writes models into a repository, each as version 1, and returns the calls."""
     made = folder / "made"
-    subprocess.run([PYTHON, SCRIPT, made, *names], check=True, capture_output=True)
+    subprocess.run([PYTHON, SCRIPTS / f"make_{kind}.py", made, *names], check=True, capture_output=True)
     for name in names:
         (folder / "models" / name).mkdir(parents=True)
         (made / name).rename(folder / "models" / name / "1")

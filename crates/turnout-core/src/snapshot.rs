@@ -130,6 +130,8 @@ pub struct ServableSettings {
     pub max_queue: usize,
     /// 0 lets the warm-up decide.
     pub intra_op_threads: usize,
+    /// The most interpreters of a version whose runtime's serve one call each; 0 for one per thread that executes requests.
+    pub interpreters: usize,
     pub savedmodel: SavedModelSettings,
 }
 

@@ -75,6 +75,7 @@ fn load(library: &Path, model: &Path) -> Result<Box<dyn Model>> {
                 inter_op_threads: None,
                 session_config: Vec::new(),
             },
+            interpreters: 1,
         },
     )
 }

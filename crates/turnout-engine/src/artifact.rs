@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use turnout_core::snapshot::{ArtifactSpec, FileSpec};
 use turnout_core::{Error, Result};
 
@@ -28,7 +29,7 @@ pub struct Artifact(Contents);
 #[derive(Debug)]
 enum Contents {
     Memory {
-        bytes: Vec<u8>,
+        bytes: Bytes,
         _freed: GiveBack,
     },
     Folder {
@@ -80,7 +81,7 @@ impl Artifact {
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         let freed = GiveBack::after(bytes.len());
         Self(Contents::Memory {
-            bytes,
+            bytes: bytes.into(),
             _freed: freed,
         })
     }
@@ -98,6 +99,14 @@ impl Artifact {
         match &self.0 {
             Contents::Memory { .. } => None,
             Contents::Folder { folder, .. } => Some(Held(Arc::clone(folder))),
+        }
+    }
+
+    /// What is in memory, to be kept beyond the artifact without a copy.
+    pub(crate) fn shared_bytes(&self) -> Option<Bytes> {
+        match &self.0 {
+            Contents::Memory { bytes, .. } => Some(bytes.clone()),
+            Contents::Folder { .. } => None,
         }
     }
 

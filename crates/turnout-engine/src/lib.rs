@@ -11,6 +11,7 @@ pub mod priority;
 pub mod profile;
 mod raw;
 pub mod savedmodel;
+pub mod tflite;
 pub mod warmup;
 
 use std::path::Path;
@@ -55,6 +56,11 @@ pub trait Engine: Send + Sync {
     fn makes_threads(&self, threads: Threads) -> bool {
         matches!(threads, Threads::Own(_))
     }
+
+    /// Whether [`Threads::SharedPool`] means more than the calling thread.
+    fn has_shared_pool(&self) -> bool {
+        true
+    }
 }
 
 /// How a model is to be loaded.
@@ -64,6 +70,8 @@ pub struct LoadOptions {
     /// Signatures of the manifest; empty takes what the artifact says of itself.
     pub signatures: Vec<Signature>,
     pub savedmodel: SavedModelSettings,
+    /// The most interpreters that a model may have whose runtime's serve one call each.
+    pub interpreters: usize,
 }
 
 /// Where operators run that can use more than one core.
@@ -142,6 +150,7 @@ pub fn open(spec: &EngineSpec, log: &LogSink) -> Result<Arc<dyn Engine>> {
     match spec.kind.as_str() {
         "onnx" => onnx::open(Path::new(&spec.library), log),
         "savedmodel" => savedmodel::open(Path::new(&spec.library), log),
+        "tflite" => tflite::open(Path::new(&spec.library), log),
         other => Err(Error::unsupported(format!("unknown engine: `{other}`"))),
     }
 }

@@ -117,6 +117,7 @@ fn signatures_of_a_manifest_are_taken_and_checked() {
     signature.inputs[0].any_shape = false;
     let mut given = LoadOptions {
         signatures: vec![signature],
+        interpreters: 1,
         ..options()
     };
     let load = |given: &LoadOptions| tensorflow.engine.load(&artifact, given);

@@ -61,6 +61,7 @@ fn inspect_artifact(
             threads: Threads::Caller,
             signatures: Vec::new(),
             savedmodel: settings.savedmodel,
+            interpreters: 1,
         };
         let model = engine.load(&Artifact::read(&artifact)?, &options)?;
         Ok(

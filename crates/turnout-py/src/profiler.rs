@@ -31,6 +31,7 @@ impl Profiler {
                 },
                 signatures: spec.signatures,
                 savedmodel: spec.settings.savedmodel,
+                interpreters: 1,
             };
             engine.profiler(&Artifact::read(&spec.artifact)?, &options, &folder)
         };

@@ -92,6 +92,7 @@ fn make(shared: &Shared, load: Load) -> Result<Servable> {
         engine,
         artifact: Arc::new(Artifact::read(&spec.artifact)?),
         spec: &spec,
+        callers: shared.settings.loops + shared.settings.executor_threads,
     };
     let mut warm = source.load_and_warm()?;
     source.run_warmup_file(&mut warm)?;
@@ -129,6 +130,8 @@ struct Loading<'load> {
     engine: Arc<dyn Engine>,
     artifact: Arc<Artifact>,
     spec: &'load ServableSpec,
+    /// Threads that may execute requests at one time.
+    callers: usize,
 }
 
 impl Loading<'_> {
@@ -145,6 +148,7 @@ impl Loading<'_> {
         }
         match warmup::choose_threads(&warm.warmup.row_us) {
             Threads::Caller => Ok(warm),
+            Threads::SharedPool if !self.engine.has_shared_pool() => Ok(warm),
             other => {
                 drop(warm);
                 self.load_once(other)
@@ -190,11 +194,20 @@ impl Loading<'_> {
         })
     }
 
+    /// As many as there are threads that execute, unless somebody chose: none of them then waits for another's.
+    fn interpreters(&self) -> usize {
+        match self.spec.settings.interpreters {
+            0 => self.callers.max(1),
+            chosen => chosen,
+        }
+    }
+
     fn load(&self, threads: Threads) -> Result<Box<dyn Model>> {
         let options = LoadOptions {
             threads,
             signatures: self.spec.signatures.clone(),
             savedmodel: self.spec.settings.savedmodel.clone(),
+            interpreters: self.interpreters(),
         };
         if !self.engine.makes_threads(threads) {
             return self.engine.load(&self.artifact, &options);

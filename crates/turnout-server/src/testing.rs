@@ -132,6 +132,7 @@ impl Bench {
             max_queue,
             intra_op_threads: 0,
             savedmodel: savedmodel_settings(),
+            interpreters: 0,
         };
         let facts = Facts {
             load_ms: 0,

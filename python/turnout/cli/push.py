@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # it brings numpy and pydantic, which help and completion can
 def push(
     file: Annotated[
         Path,
-        typer.Argument(help="ONNX, SavedModel folder, XGBoost JSON or UBJSON, LightGBM text; pickles with --trust."),
+        typer.Argument(
+            help="ONNX, SavedModel folder, TFLite, XGBoost JSON or UBJSON, LightGBM text; pickles with --trust."
+        ),
     ],
     name: Annotated[str | None, typer.Option(help="The model's name. [default: that of the file]")] = None,
     repository: Annotated[Path | None, typer.Option(help="The folder of models. [default: the setting]")] = None,

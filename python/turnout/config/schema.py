@@ -76,6 +76,8 @@ class ServerSchema(Schema):
     """Bytes of a body above which it is decoded and encoded off the event loop."""
     poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
     """Milliseconds between two looks at the repository where file-system events are not to be had."""
+    prefer_tflite: bool | None = None
+    """Serves a version's `model.tflite` rather than the SavedModel in the same folder."""
     ready: Literal["any", "all", "first"] | None = None
     """When `/readyz` turns to 200: after all first attempts one model serves (`any`) or every one does (`all`), or as
     soon as one model serves, while others are still loaded (`first`)."""
@@ -125,6 +127,8 @@ class ModelSchema(Schema):
 
     intra_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Threads of one execution; 0 lets the warm-up decide. The operator's alone, as are the SavedModels' settings."""
+    interpreters: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """Calls that a TensorFlow Lite model executes at one time at most; 0: one for each thread. The operator's alone."""
     inter_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
     """SavedModels: threads of its own for operators that do not need each other; 0 lets the warm-up decide."""
     mixed_precision: Literal["off", "bfloat16"] | None = None
@@ -170,8 +174,9 @@ class ModelTableSchema(ModelSchema):
 
 OPERATOR_ONLY = frozenset(
     {
-        *ServerSchema.model_fields, "engine", "inter_op_threads", "interpreter", "intra_op_threads", "library",
-        "mixed_precision", "path", "python", "request_log_rate", "savedmodel_tags", "session_config_file", "xla",
+        *ServerSchema.model_fields, "engine", "inter_op_threads", "interpreter", "interpreters", "intra_op_threads",
+        "library", "mixed_precision", "path", "python", "request_log_rate", "savedmodel_tags", "session_config_file",
+        "xla",
     }
 )  # fmt: skip
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""

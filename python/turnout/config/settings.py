@@ -52,6 +52,7 @@ class ServerSettings:
     max_streams: int = 256
     offload_bytes: int = 64 * KIB
     poll_interval_ms: int = 1000
+    prefer_tflite: bool = False
     ready: Ready = "any"
     repository: str | None = None
     request_log_disk_bytes: int = GIB

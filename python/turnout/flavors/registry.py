@@ -8,14 +8,23 @@ from turnout.flavors.lightgbm import LightgbmFlavor
 from turnout.flavors.onnx import OnnxFlavor
 from turnout.flavors.savedmodel import ENTRY_NAMES, SavedModelFlavor
 from turnout.flavors.sklearn import SklearnFlavor
+from turnout.flavors.tflite import SUFFIX, TfliteFlavor
 from turnout.flavors.xgboost import XgboostFlavor
 
-FLAVORS: tuple[Flavor, ...] = (SavedModelFlavor(), XgboostFlavor(), LightgbmFlavor(), SklearnFlavor(), OnnxFlavor())
+FLAVORS: tuple[Flavor, ...] = (
+    SavedModelFlavor(),
+    XgboostFlavor(),
+    LightgbmFlavor(),
+    SklearnFlavor(),
+    TfliteFlavor(),
+    OnnxFlavor(),
+)
 """In the order in which they are asked: the wrappers of XGBoost and LightGBM are scikit-learn estimators, too, and only
-the last flavor believes a suffix."""
+the last two flavors believe a suffix."""
 
 _ACCEPTED = (
-    "Accepted are ONNX files, SavedModels, XGBoost's JSON and UBJSON, LightGBM's text, and pickles (with trust)."
+    "Accepted are ONNX and TensorFlow Lite files, SavedModels, XGBoost's JSON and UBJSON, LightGBM's text, and pickles"
+    " (with trust)."
 )
 
 
@@ -53,5 +62,5 @@ def flavor_of(model: object) -> Flavor:
 
 
 def _folder_hint(path: Path) -> str:
-    models = sorted(path.glob("*.onnx"))
+    models = sorted([*path.glob("*.onnx"), *path.glob(f"*{SUFFIX}")])
     return f"Give the file: `{models[0]}`." if models else _ACCEPTED

@@ -8,6 +8,8 @@ from turnout.flavors.base import Detection
 from turnout.flavors.onnx_wire import read_summary
 from turnout.flavors.registry import detect
 from turnout.flavors.savedmodel import find_entry
+from turnout.flavors.tflite import ENTRY_NAME as TFLITE_NAME
+from turnout.flavors.tflite import SUFFIX as TFLITE_SUFFIX
 from turnout.host.runtimes import find_library
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
 from turnout.repository.layout import MANIFEST_NAME, WARMUP_NAME
@@ -15,18 +17,23 @@ from turnout.repository.manifest import Manifest, is_inner_name
 from turnout.repository.scan import FileStat, scan_files
 
 ENTRY_NAME = "model.onnx"
-"""The file that a version without a manifest is expected to hold, and what a pushed model is called."""
+"""The file that a version without a manifest is expected to hold, and what a pushed model of most flavors is called."""
 
 _SAVEDMODEL = "savedmodel"
 """The engine that opens a folder, however many files are in it."""
 
+_TFLITE = "tflite"
+"""The engine whose models are one file, whatever lies beside it."""
 
-def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
+
+def resolve_artifact(path: Path, manifest: Manifest | None, *, prefer_tflite: bool = False) -> ResolvedArtifact:
     """Finds out what a version is made of.
 
     Args:
         path: the version's folder, or its file.
         manifest: what the version says about itself, if it does.
+        prefer_tflite: whether a folder's `model.tflite` is taken rather than its SavedModel; a manifest says itself
+            which file is meant.
 
     Raises:
         ArtifactInvalidError: a file is missing, or not of the size that the manifest says.
@@ -35,18 +42,28 @@ def resolve_artifact(path: Path, manifest: Manifest | None) -> ResolvedArtifact:
     """
     if manifest is not None:
         return _from_manifest(path, manifest)
+    if prefer_tflite and (path / TFLITE_NAME).is_file():
+        return _one_file(_TFLITE, path / TFLITE_NAME, path)
     if entry_name := find_entry(path):
         files = tuple(ResolvedFile(file.name, file.size_bytes, None) for file in list_files(path))
         library = find_library(_SAVEDMODEL)
         return _without_warmup(ResolvedArtifact(_SAVEDMODEL, library, path, entry_name, files, needs_copy=True))
     folder, entry = (path, _find_entry(path)) if path.is_dir() else (path.parent, path)
     found = detect(entry)
+    if found.flavor == _TFLITE:
+        return _one_file(_TFLITE, entry, path)
     if found.flavor != "onnx":
         raise _refuse(entry, found)
     names = [entry.name, *external_files(entry)]
     files = tuple(ResolvedFile(name, _size_bytes(folder / name, name, entry), None) for name in names)
     needs_copy, warmup = len(files) > 1, _find_warmup(path)
     return ResolvedArtifact("onnx", find_library("onnx"), folder, entry.name, files, needs_copy, warmup=warmup)
+
+
+def _one_file(engine: str, entry: Path, folder: Path) -> ResolvedArtifact:
+    library = find_library(engine)
+    file = ResolvedFile(entry.name, _size_bytes(entry, entry.name, entry), None)
+    return ResolvedArtifact(engine, library, entry.parent, entry.name, (file,), warmup=_find_warmup(folder))
 
 
 def list_files(folder: Path) -> tuple[FileStat, ...]:
@@ -92,7 +109,8 @@ def _from_manifest(folder: Path, manifest: Manifest) -> ResolvedArtifact:
             signatures=manifest.signatures,
         )
     )
-    return replace(artifact, needs_copy=len(artifact.files) > 1 or artifact.engine == _SAVEDMODEL)
+    has_others = artifact.engine != _TFLITE and len(artifact.files) > 1
+    return replace(artifact, needs_copy=has_others or artifact.engine == _SAVEDMODEL)
 
 
 def _without_warmup(artifact: ResolvedArtifact) -> ResolvedArtifact:
@@ -110,11 +128,12 @@ def _find_warmup(folder: Path) -> ResolvedFile | None:
 
 
 def _find_entry(folder: Path) -> Path:
-    """Returns `model.onnx`, or the only ONNX file of the folder."""
-    expected = folder / ENTRY_NAME
-    if expected.is_file():
-        return expected
-    models = sorted(path for path in folder.glob("*.onnx") if path.is_file() and not path.name.startswith("."))
+    """Returns `model.onnx`, `model.tflite`, or the only file of these kinds in the folder."""
+    for expected in (folder / ENTRY_NAME, folder / TFLITE_NAME):
+        if expected.is_file():
+            return expected
+    found = (*folder.glob("*.onnx"), *folder.glob(f"*{TFLITE_SUFFIX}"))
+    models = sorted(path for path in found if path.is_file() and not path.name.startswith("."))
     if len(models) == 1:
         return models[0]
     if models:

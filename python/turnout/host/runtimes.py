@@ -38,6 +38,7 @@ _TENSORFLOW_ENVIRONMENT = {
 RUNTIMES = (
     Runtime("onnx", "onnxruntime", "onnx", "capi/libonnxruntime.so"),
     Runtime("savedmodel", "tensorflow", "tensorflow", "libtensorflow_cc.so", _TENSORFLOW_ENVIRONMENT),
+    Runtime("tflite", "ai_edge_litert", "tflite", "libLiteRt.so"),
 )
 """Every runtime that this Turnout can open."""
 

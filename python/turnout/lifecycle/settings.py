@@ -56,6 +56,8 @@ class ModelSettings:
         xla: SavedModels: whether XLA compiles parts of the graph.
         mixed_precision: SavedModels: what some operators compute in, instead of float32.
         session: SavedModels: what the four settings before come to; no setting of its own.
+        interpreters: calls that a version executes at one time at most, where its runtime's interpreters serve one call
+            each; 0: one for each thread that executes requests.
         load_timeout_ms: what loading and warming up may take. A load that takes longer is given up, and what it was
             about is not tried again until its files change: the runtime cannot be interrupted, and keeps its memory.
     """
@@ -78,6 +80,7 @@ class ModelSettings:
     xla: bool = False
     mixed_precision: MixedPrecision = "off"
     session: SessionSettings = field(default=SessionSettings(), metadata={"is_setting": False})
+    interpreters: int = 0
     load_timeout_ms: int = 600_000
 
     def of_servable(self) -> "ServableSettings":
@@ -87,6 +90,7 @@ class ModelSettings:
             self.max_batch_rows,
             self.max_queue,
             self.intra_op_threads,
+            self.interpreters,
             self.warmup_iterations,
             SavedModelSettings(self.savedmodel_tags, self.session),
         )
@@ -100,6 +104,7 @@ class ServableSettings:
     max_batch_rows: int
     max_queue: int
     intra_op_threads: int
+    interpreters: int
     warmup_iterations: int
     savedmodel: "SavedModelSettings"
 

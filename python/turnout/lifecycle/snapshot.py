@@ -76,6 +76,7 @@ def servable_json(
             "max_batch_rows": settings.max_batch_rows,
             "max_queue": settings.max_queue,
             "intra_op_threads": _intra_op_threads(artifact, settings),
+            "interpreters": settings.interpreters,
             "savedmodel": {
                 "tags": list(settings.savedmodel.tags),
                 "inter_op_threads": settings.savedmodel.session.inter_op_threads,

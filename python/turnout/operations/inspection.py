@@ -17,7 +17,7 @@ from turnout.repository.scan import ScannedVersion
 from turnout.repository.versions import choose_version
 from turnout.types import Signature
 
-_FORMS = {"onnx": "ONNX", "savedmodel": "a TensorFlow SavedModel"}
+_FORMS = {"onnx": "ONNX", "savedmodel": "a TensorFlow SavedModel", "tflite": "TensorFlow Lite"}
 """What each engine opens, in words."""
 
 
@@ -73,7 +73,7 @@ def inspect_path(path: Path) -> Inspection:
     """
     if path.is_file():
         found = detect(path)
-        if found.flavor != "onnx":
+        if found.flavor not in _FORMS:
             return _needs_conversion(path)
     _, version = choose_version(path)
     artifact = resolve_artifact(version.path, version.manifest)

@@ -1,4 +1,4 @@
-"""What was given, as files in a staging folder: objects and files converted, ONNX as it is."""
+"""What was given, as files in a staging folder: objects and files converted, what an engine opens as it is."""
 
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from turnout.errors import InvalidInputError, TrustRequiredError
 from turnout.flavors.registry import detect, flavor_of
 from turnout.flavors.resolve import ENTRY_NAME, external_files, list_files
 from turnout.flavors.savedmodel import find_entry
+from turnout.flavors.tflite import ENTRY_NAME as TFLITE_NAME
 from turnout.pushing.candidate import Candidate
 from turnout.pushing.isolation import run_task
 from turnout.repository.publish import Staging
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # it brings numpy, which help and completion can do without
 _GIVEN = "given"
 _ONNX_TITLE = "ONNX model, with its own names"
 _SAVEDMODEL_TITLE = "TensorFlow SavedModel, with its own names"
+_TFLITE_TITLE = "TensorFlow Lite model, with its own names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ def stage(staging: Staging, model: object, rows: Rows, order: Order) -> Staged:
         return _stage_onnx(staging, path, rows, order)
     if found.flavor == "savedmodel":
         return _stage_saved_model(staging, path, rows, order)
+    if found.flavor == "tflite":
+        return _stage_tflite(staging, path, rows, order)
     record = run_task(
         f"`{path}`",
         order.timeout_s,
@@ -225,6 +229,14 @@ def _stage_saved_model(staging: Staging, path: Path, rows: Rows, order: Order) -
     assert entry is not None, "bug: it was recognised by this file"
     source: dict[str, JsonValue] = {"file": path.name}
     return Staged("savedmodel", _SAVEDMODEL_TITLE, source=source, sample=rows.name, engine="savedmodel", entry=entry)
+
+
+def _stage_tflite(staging: Staging, path: Path, rows: Rows, order: Order) -> Staged:
+    """A TensorFlow Lite file is taken as it is."""
+    _refuse_signature(order)
+    staging.add(path, TFLITE_NAME)
+    source: dict[str, JsonValue] = {"file": path.name}
+    return Staged("tflite", _TFLITE_TITLE, source=source, sample=rows.name, engine="tflite", entry=TFLITE_NAME)
 
 
 def _refuse_signature(order: Order) -> None:

@@ -29,7 +29,7 @@ MAX_NAME_BYTES = 255
 _ARTIFACT_MARKS = frozenset({MANIFEST_NAME, "saved_model.pb", "saved_model.pbtxt"})
 """A folder that holds one of these is itself a model, not a folder of models."""
 
-_ARTIFACT_SUFFIX = ".onnx"
+_ARTIFACT_SUFFIXES = (".onnx", ".tflite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _children(path: Path) -> list[tuple[str, bool]]:
 
 
 def _marks_artifact(name: str) -> bool:
-    return name in _ARTIFACT_MARKS or (name.endswith(_ARTIFACT_SUFFIX) and not name.startswith("."))
+    return name in _ARTIFACT_MARKS or (name.endswith(_ARTIFACT_SUFFIXES) and not name.startswith("."))
 
 
 def _is_utf8(path: Path) -> bool:

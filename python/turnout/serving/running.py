@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from turnout import _dataplane
@@ -63,7 +64,7 @@ class Serving:
             self._plane,
             sources,
             _manager_options(self.settings, owns_process=owns_process),
-            resolve=resolve_artifact,
+            resolve=partial(resolve_artifact, prefer_tflite=self.settings.prefer_tflite),
             settings_for=config.settings_for,
         )
 

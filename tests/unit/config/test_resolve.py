@@ -219,7 +219,7 @@ def test_wrong_settings_are_refused_in_words(sources: Sources, message: str, hin
 
 
 @pytest.mark.parametrize(
-    "name", ["trust", "python", "interpreter", "library", "intra_op_threads", "max_body_bytes", "path"]
+    "name", ["trust", "python", "interpreter", "interpreters", "library", "intra_op_threads", "max_body_bytes", "path"]
 )
 def test_a_file_in_the_repository_cannot_set_what_is_the_operator_s(name: str, tmp_path: Path) -> None:
     sources = Sources(own_file=f"{name} = true")

@@ -95,7 +95,7 @@ def test_other_objects_are_not():
 
 
 def test_each_flavor_runs_on_an_engine():
-    assert {flavor.engine for flavor in FLAVORS} == {"onnx", "savedmodel"}
+    assert {flavor.engine for flavor in FLAVORS} == {"onnx", "savedmodel", "tflite"}
 
 
 def test_nothing_heavy_is_imported():

@@ -40,5 +40,5 @@ def test_a_module_of_the_same_name_in_memory_hides_no_library(monkeypatch: pytes
 
 
 def test_an_engine_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(RuntimeMissingError, match="expected one of `onnx`, `savedmodel`, got `tflite`"):
-        find_library("tflite")
+    with pytest.raises(RuntimeMissingError, match="expected one of `onnx`, `savedmodel`, `tflite`, got `caffe`"):
+        find_library("caffe")

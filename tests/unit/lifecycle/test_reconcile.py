@@ -51,6 +51,7 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
             "max_queue": 7,
             "intra_op_threads": 0,
             "savedmodel": {"tags": ["serve"], "inter_op_threads": None, "session_config": []},
+            "interpreters": 0,
         },
     }
     assert world.plane.route("digits") == {

@@ -1,6 +1,7 @@
 //! What the tests of real models share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod litert;
 pub(crate) mod tensorflow;
 
 use std::path::{Path, PathBuf};
@@ -87,6 +88,7 @@ pub(crate) fn options() -> LoadOptions {
             inter_op_threads: None,
             session_config: Vec::new(),
         },
+        interpreters: 4,
     }
 }
 

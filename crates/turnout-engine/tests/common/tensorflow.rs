@@ -65,12 +65,17 @@ pub(crate) fn installed() -> Option<&'static TensorFlow> {
     INSTALLED.as_ref()
 }
 
-/// `TENSORFLOW_PYTHON`, or the Python of this checkout, if it has TensorFlow.
-fn find() -> Option<TensorFlow> {
-    let python = std::env::var_os("TENSORFLOW_PYTHON").map_or_else(
+/// `TENSORFLOW_PYTHON`, or the Python of this checkout.
+pub(crate) fn python() -> PathBuf {
+    std::env::var_os("TENSORFLOW_PYTHON").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python"),
         PathBuf::from,
-    );
+    )
+}
+
+/// Nothing where it has no TensorFlow.
+fn find() -> Option<TensorFlow> {
+    let python = python();
     let script = "import importlib.util, pathlib; \
                   folder = pathlib.Path(importlib.util.find_spec('tensorflow').origin).parent; \
                   print(folder / 'libtensorflow_cc.so.2')";
@@ -84,7 +89,7 @@ fn find() -> Option<TensorFlow> {
         library: library.clone(),
     };
     let engine = turnout_engine::open(&spec, &sink()).expect("TensorFlow opens");
-    let models = make_models(&python, engine.version());
+    let models = make_models(&python, "make_savedmodel.py", &[SCRIPT, engine.version()]);
     let cases = std::fs::read(models.join("cases.json")).expect("was made");
     Some(TensorFlow {
         engine,
@@ -94,14 +99,14 @@ fn find() -> Option<TensorFlow> {
     })
 }
 
-/// The folder of the models; one process makes them, and others wait for it.
-fn make_models(python: &Path, version: &str) -> PathBuf {
-    let digest = Sha256::digest([SCRIPT, version].concat());
+/// The folder of the models that a script makes; one process makes them, and others wait for it. They are made again when
+/// one of `versions` changes.
+pub(crate) fn make_models(python: &Path, script: &str, versions: &[&str]) -> PathBuf {
+    let digest = Sha256::digest(versions.concat());
+    let stem = script.trim_start_matches("make_").trim_end_matches(".py");
     let name = digest[..6]
         .iter()
-        .fold("savedmodel-".to_owned(), |name, byte| {
-            format!("{name}{byte:02x}")
-        });
+        .fold(format!("{stem}-"), |name, byte| format!("{name}{byte:02x}"));
     let models = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let lock = File::create(models.with_extension("lock")).expect("can be written");
     lock.lock().expect("locks");
@@ -109,10 +114,7 @@ fn make_models(python: &Path, version: &str) -> PathBuf {
         let partial = models.with_extension("partial");
         let _ = std::fs::remove_dir_all(&partial);
         let output = Command::new(python)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/fixtures/make_savedmodel.py"
-            ))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/").to_owned() + script)
             .arg(&partial)
             .output()
             .expect("starts");
@@ -171,7 +173,7 @@ fn list(folder: &Path, prefix: &str, names: &mut Vec<String>) {
 }
 
 impl Case {
-    fn read(record: &Value) -> Self {
+    pub(crate) fn read(record: &Value) -> Self {
         let text = |name: &str| record[name].as_str().map(str::to_owned);
         let answer = match text("error") {
             Some(words) => Err(words),
@@ -253,7 +255,7 @@ fn bits(tensor: &Tensor) -> (DType, Vec<Bytes>) {
     (tensor.dtype(), values)
 }
 
-fn read_tensors(record: &Value) -> Vec<(String, Tensor)> {
+pub(crate) fn read_tensors(record: &Value) -> Vec<(String, Tensor)> {
     let tensors = record.as_object().expect("an object").iter();
     tensors
         .map(|(name, record)| (name.clone(), read_tensor(record)))

@@ -28,6 +28,7 @@ fn spec(id: u64) -> ServableSpec {
             max_queue: 64,
             intra_op_threads: 1,
             savedmodel: savedmodel_settings(),
+            interpreters: 0,
         },
     }
 }

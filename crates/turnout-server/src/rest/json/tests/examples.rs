@@ -7,9 +7,7 @@ use crate::examples::{Class, InferenceResult, Label};
 use crate::grpc::wire::{FeatureValues, InputView, decode_example};
 use crate::rest::json::{JsonOptions, decode_examples, encode_results};
 
-const STRICT: JsonOptions = JsonOptions {
-    ignore_trailing: false,
-};
+const STRICT: JsonOptions = JsonOptions { strict: true };
 
 type Features = BTreeMap<String, FeatureValues>;
 
@@ -111,12 +109,7 @@ fn syntax_goes_before_everything_that_is_said() {
     for (body, want) in cases {
         assert_eq!(read(body).expect_err(body).message(), want, "{body}");
     }
-    let trailing = decode_examples(
-        b"{\"examples\": [{}]} x",
-        JsonOptions {
-            ignore_trailing: true,
-        },
-    );
+    let trailing = decode_examples(b"{\"examples\": [{}]} x", JsonOptions { strict: false });
     assert!(trailing.is_ok());
 }
 
