@@ -1,5 +1,7 @@
 """The request log, read by TensorFlow Serving's own message classes and TensorFlow's own reader."""
 
+import re
+import resource
 import shutil
 import stat
 from collections.abc import Sequence
@@ -154,6 +156,37 @@ def test_a_broken_disk_hurts_no_request_and_is_said_once(tmp_path: Path) -> None
                 assert client.predict("iris", FLOWERS)["label"].tolist() == [0, 1, 2]
         lost = 'turnout_request_log_dropped_records_total{reason="disk"} 20'
         wait_for(lambda: lost in httpx.get(f"{url}/metrics", trust_env=False).text, "20 lost")
+        said = [line for line in process.lines if "the request log cannot be written" in str(line)]
+        assert len(said) == 1
+
+
+def test_a_disk_that_is_full_keeps_what_was_whole(tmp_path: Path) -> None:
+    options = ["--set", f"request_log_dir={tmp_path / 'log'}", "--set", "model.request_log_rate=1"]
+    with ServedProcess(make_repository(tmp_path), tmp_path, options) as process:
+        url = process.rest_url
+        wait_for(lambda: httpx.get(f"{url}/readyz", trust_env=False).status_code == 200, "ready")
+        # What a full disk does to a file: a part of a write succeeds, and nothing after it.
+        limit_bytes = 50_000
+        resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+        rows = np.zeros((100, 4), np.float32)
+
+        def counted(series: str) -> int:
+            page = httpx.get(f"{url}/metrics", trust_env=False).text
+            return sum(int(number) for number in re.findall(rf"^{series}(?:\{{.*\}})? (\d+)$", page, re.MULTILINE))
+
+        def call(times: int) -> None:
+            with turnout.Client(url) as client:
+                for _ in range(times):
+                    assert len(client.predict("iris", rows)["label"]) == 100
+
+        records, lost = "turnout_request_log_records_total", "turnout_request_log_dropped_records_total"
+        call(10)
+        wait_for(lambda: counted(records) == 10, "what fits is written")
+        call(90)
+        wait_for(lambda: counted(records) + counted(lost) == 100, "every call is counted")
+        [path] = logged(tmp_path)
+        assert (path.suffix, len(read_logs(path))) == (".tfrecord", counted(records))
+        assert 10 <= counted(records) < 50
         said = [line for line in process.lines if "the request log cannot be written" in str(line)]
         assert len(said) == 1
 
