@@ -34,6 +34,7 @@ pub(crate) use inference_response::{
     Inferred, encode_inference_response, encode_multi_inference_response,
 };
 pub(crate) use input::InputView;
+pub use input::{SerializedExamples, decode_input};
 pub(crate) use model_spec::{ModelSpecView, VersionField};
 pub(crate) use predict_request::{NamedTensors, PredictRequestView};
 pub use predict_request::{

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
+use turnout_core::Result;
 
 use super::WireError;
 use super::fields::input::{CONTEXT, EXAMPLES, LIST, LIST_WITH_CONTEXT};
@@ -96,6 +98,29 @@ impl<'a> InputView<'a> {
     pub(crate) fn context_pieces(&self) -> &[&'a [u8]] {
         &self.context
     }
+}
+
+/// The serialized Examples of an `Input`, and the context that belongs to all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SerializedExamples {
+    pub examples: Vec<Bytes>,
+    pub context: Bytes,
+}
+
+/// Parses an `Input` without a look into its Examples, which share `message`. The door itself keeps them where they are.
+///
+/// # Errors
+/// `malformed_request` when it is not protobuf.
+pub fn decode_input(message: &Bytes) -> Result<SerializedExamples> {
+    let mut view = InputView::default();
+    view.merge(message)?;
+    Ok(SerializedExamples {
+        examples: view
+            .examples()
+            .map(|each| message.slice_ref(each))
+            .collect(),
+        context: Bytes::copy_from_slice(&view.context()),
+    })
 }
 
 /// The fields of a message that was read to its end before, so that no fault can come.

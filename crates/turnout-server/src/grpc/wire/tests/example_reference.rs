@@ -67,3 +67,44 @@ impl Example {
         entries.map(pair).collect()
     }
 }
+
+/// A list whose Examples are left as they are.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct List {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(super) examples: Vec<bytes::Bytes>,
+}
+
+/// The context in pieces, which follow one another where protobuf merges them.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ListWithContext {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(super) examples: Vec<bytes::Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(super) context: Vec<bytes::Bytes>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum InputKind {
+    #[prost(message, tag = "1")]
+    List(List),
+    #[prost(message, tag = "2")]
+    ListWithContext(ListWithContext),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Input {
+    #[prost(oneof = "InputKind", tags = "1, 2")]
+    pub(super) kind: Option<InputKind>,
+}
+
+impl Input {
+    /// The Examples and the context.
+    pub(super) fn parts(self) -> (Vec<bytes::Bytes>, Vec<u8>) {
+        match self.kind {
+            None => (Vec::new(), Vec::new()),
+            Some(InputKind::List(list)) => (list.examples, Vec::new()),
+            Some(InputKind::ListWithContext(list)) => (list.examples, list.context.concat()),
+        }
+    }
+}

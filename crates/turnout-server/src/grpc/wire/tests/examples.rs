@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::example_reference::{
-    BytesList, Entry, Example, Feature, Features, FloatList, Int64List, Kind,
+    BytesList, Entry, Example, Feature, Features, FloatList, Input, Int64List, Kind,
 };
 use crate::grpc::wire::{
     ExampleWriter, ExamplesRequestView, FeatureValues, InputView, MultiInferenceRequestView,
-    WireError, decode_example, encode_example, input_fields,
+    WireError, decode_example, decode_input, encode_example, input_fields,
 };
 
 fn feature() -> impl Strategy<Value = Feature> {
@@ -149,6 +149,16 @@ fn the_last_arm_of_an_input_counts_and_pieces_of_it_add_up() {
         assert_eq!((view.len(), view.examples_bytes()), (examples.len(), sizes));
         (examples.concat(), view.context().into_owned())
     };
+    for pieces in [
+        &[one.as_slice(), &other][..],
+        &[&other, &more, &one],
+        &[&other, &more],
+    ] {
+        let message = Bytes::from(pieces.concat());
+        let (examples, context) = Input::decode(message.clone()).expect("valid").parts();
+        let got = decode_input(&message).expect("valid");
+        assert_eq!((got.examples, got.context.to_vec()), (examples, context));
+    }
     assert_eq!(read(&[]), (Vec::new(), Vec::new()));
     assert_eq!(read(&[&one, &one]), (b"aa".to_vec(), Vec::new()));
     assert_eq!(
