@@ -96,11 +96,11 @@ def _is_foreign(name: str, prefix: str) -> bool:
 
 
 def parse_text(name: str, text: str) -> str | list[str] | dict[str, str]:
-    """Reads the text of a setting that is no scalar: `1,2` for versions, `stable=1,canary=2` for labels."""
-    if name not in ("specific_versions", "labels"):
+    """Reads the text of a setting that is no scalar: `1,2` for numbers, `stable=1,canary=2` for labels."""
+    if name not in ("allowed_batch_rows", "specific_versions", "labels"):
         return text
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if name == "specific_versions":
+    if name != "labels":
         return parts
     pairs = [part.partition("=") for part in parts]
     return {label.strip(): version.strip() for label, _, version in pairs}

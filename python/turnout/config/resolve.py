@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from turnout.config.batching import check_batching
 from turnout.config.layers import (
     MODEL_PREFIX,
     PREFIX,
@@ -63,7 +64,7 @@ class Config:
         operator = merge([self.model_flags, self.model_environment, self.model_tables.get(name, {})])
         bounds: ModelSettings = _build(ModelSettings, operator, {}).settings
         own: Layer = _read_model_file(own_file, bounds) if own_file is not None else {}
-        return _build(ModelSettings, merge([operator, own]), {})
+        return check_batching(name, _build(ModelSettings, merge([operator, own]), {}))
 
     def model_folder(self, name: str) -> Path | None:
         """Returns where a model lies that is served without a path on the command line; None where nothing says so."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from turnout.lifecycle.artifact import ResolvedArtifact
 from turnout.lifecycle.readiness import Readiness
 from turnout.lifecycle.records import Fault, ModelRecord, Servable, VersionRecord
-from turnout.lifecycle.settings import ServableSettings
+from turnout.lifecycle.settings import BatchingSettings, ServableSettings
 from turnout.lifecycle.state import VersionState
 from turnout.types import JsonValue
 
@@ -69,7 +69,19 @@ def servable_json(
             "max_batch_rows": settings.max_batch_rows,
             "max_queue": settings.max_queue,
             "intra_op_threads": settings.intra_op_threads,
+            "batching": _batching(settings.batching),
         },
+    }
+
+
+def _batching(batching: BatchingSettings) -> JsonValue:
+    return {
+        "timeout_us": batching.batch_timeout_us,
+        "max_enqueued_batches": batching.max_enqueued_batches,
+        "allowed_rows": list(batching.allowed_batch_rows),
+        "pad_lengths": batching.pad_variable_lengths,
+        "split_requests": batching.split_large_requests,
+        "max_execution_rows": batching.max_execution_rows,
     }
 
 

@@ -48,6 +48,14 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
             "max_batch_rows": 1024,
             "max_queue": 7,
             "intra_op_threads": 0,
+            "batching": {
+                "timeout_us": 0,
+                "max_enqueued_batches": 1,
+                "allowed_rows": [],
+                "pad_lengths": False,
+                "split_requests": False,
+                "max_execution_rows": 1,
+            },
         },
     }
     assert world.plane.route("digits") == {

@@ -25,6 +25,7 @@ fn spec(id: u64) -> ServableSpec {
             max_batch_rows: 64,
             max_queue: 64,
             intra_op_threads: 1,
+            batching: crate::testing::batching(),
         },
     }
 }
