@@ -3,10 +3,14 @@
 //! A scheduler is pure. Drivers own it: one on each event loop for what was parsed in a turn, one behind a lock for the
 //! executor threads. Both offer entries, ask for the next batch, run it, and answer what was dropped.
 
+mod batching;
+
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Cancellation;
+
+pub use batching::{Batching, BatchingOptions, Cut};
 
 /// Requests of one bucket may be executed together: same signature, same shapes behind dimension 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,7 +18,7 @@ pub struct Bucket {
     pub signature: usize,
     /// A hash of the trailing dimensions of all inputs.
     pub shapes: u64,
-    /// Whether the inputs have the signature's shapes. Of others nobody has shown that they may be merged.
+    /// Whether the inputs have shapes that may be merged: those for which it was shown, or that an operator vouches for.
     pub as_shown: bool,
 }
 
@@ -53,7 +57,27 @@ pub struct Next<T> {
     pub dropped: Vec<(Entry<T>, Dropped)>,
 }
 
-/// A batching policy. Every entry that `offer` accepts leaves exactly once: in a batch or among the dropped.
+/// Why a queue has no place for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// So many requests wait already.
+    Requests { most: usize },
+    /// So many batches wait already.
+    Batches { waiting: usize, most: usize },
+    /// So many rows fit no more into the batches that may wait.
+    Rows {
+        got: usize,
+        room: usize,
+        batches: usize,
+        most_batches: usize,
+        /// Of the batch that is not full yet.
+        open_rows: usize,
+        batch_rows: usize,
+    },
+}
+
+/// A batching policy. Every entry that `offer` accepts leaves exactly once, in a batch or among the dropped; where a policy
+/// [cuts](Cut) one, each of its parts does.
 pub trait Scheduler<T>: Send {
     /// Takes an entry, or gives it back when the queue is full.
     ///
@@ -68,8 +92,18 @@ pub trait Scheduler<T>: Send {
     /// first entry alone weighs more.
     fn next_batch(&mut self, now: Instant, room: usize) -> Next<T>;
 
+    /// How long until [`Self::next_batch`] has something, if nothing else comes: no time when it has something now, None
+    /// when nothing waits.
+    fn wait(&self, now: Instant) -> Option<Duration>;
+
+    /// Why an entry was just given back.
+    fn refusal(&self, entry: &Entry<T>) -> Refusal;
+
     /// Takes out what need not be executed any more. Drivers call it when the queue is full, before they refuse anybody.
     fn sweep(&mut self, now: Instant) -> Vec<(Entry<T>, Dropped)>;
+
+    /// Takes everything out, when nothing is to be executed any more.
+    fn clear(&mut self) -> Vec<Entry<T>>;
 
     /// Entries waiting.
     fn len(&self) -> usize;
@@ -195,6 +229,20 @@ impl<T: Send> Scheduler<T> for NoWait<T> {
             }
         }
         dropped
+    }
+
+    fn clear(&mut self) -> Vec<Entry<T>> {
+        self.queue.drain(..).collect()
+    }
+
+    fn wait(&self, _now: Instant) -> Option<Duration> {
+        (!self.queue.is_empty()).then_some(Duration::ZERO)
+    }
+
+    fn refusal(&self, _entry: &Entry<T>) -> Refusal {
+        Refusal::Requests {
+            most: self.options.max_queue,
+        }
     }
 
     fn len(&self) -> usize {

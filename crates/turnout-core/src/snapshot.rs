@@ -130,6 +130,8 @@ pub struct ServableSettings {
     pub max_queue: usize,
     /// 0 lets the warm-up decide.
     pub intra_op_threads: usize,
+    /// How requests wait for one another; read where `merge` is [`MergeMode::Always`].
+    pub batching: BatchingSettings,
     /// The most interpreters of a version whose runtime's serve one call each; 0 for one per thread that executes requests.
     pub interpreters: usize,
     pub savedmodel: SavedModelSettings,
@@ -147,11 +149,31 @@ pub struct SavedModelSettings {
     pub session_config: Vec<u8>,
 }
 
+/// TensorFlow Serving's batching parameters, of one model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchingSettings {
+    /// How long a request waits for others at most.
+    pub timeout_us: u64,
+    pub max_enqueued_batches: usize,
+    /// Rising; a batch is filled up to the next of them. Empty leaves batches as they are.
+    pub allowed_rows: Vec<usize>,
+    /// Whether requests of different trailing dimensions are filled up to the largest.
+    pub pad_lengths: bool,
+    /// Whether a request may be cut, to fill batches.
+    pub split_requests: bool,
+    /// Most rows of one execution where requests may be cut; `max_batch_rows` then bounds the request alone.
+    pub max_execution_rows: usize,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MergeMode {
+    /// Where it was shown to change nothing.
     Auto,
     Never,
+    /// Wherever it is possible, as the operator vouches, and with [`BatchingSettings`].
+    Always,
 }
 
 /// What clients may ask of one model.

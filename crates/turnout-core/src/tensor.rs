@@ -199,6 +199,21 @@ impl Values {
              Complex64, Complex128, String])
     }
 
+    /// Appends `other`, of shape `from`, as if it had the shape `to`, whose dimensions are as large or larger: its first
+    /// element fills what is missing, or a zero where it has none.
+    ///
+    /// # Errors
+    /// `internal` when the dtypes differ.
+    pub fn append_padded(&mut self, other: &Self, from: &[usize], to: &[usize]) -> Result<()> {
+        for_both_values!(self, other, left, right => {
+                append_padded(left, right, from, to);
+                Ok(())
+            },
+            Err(Error::internal("bug: appended values of another dtype")),
+            [Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float16, Bfloat16, Float32, Float64,
+             Complex64, Complex128, String])
+    }
+
     /// Copies the elements of `range`. Panics when it is out of bounds, as slices do.
     #[must_use]
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
@@ -221,6 +236,29 @@ impl Values {
             other => other.as_bytes().map_or(0, <[u8]>::len),
         }
     }
+}
+
+fn append_padded<T: Clone + Default>(all: &mut Vec<T>, part: &[T], from: &[usize], to: &[usize]) {
+    if from == to {
+        all.extend_from_slice(part);
+    } else {
+        let fill = part.first().cloned().unwrap_or_default();
+        append_filled(all, part, from, to, &fill);
+    }
+}
+
+fn append_filled<T: Clone>(all: &mut Vec<T>, part: &[T], from: &[usize], to: &[usize], fill: &T) {
+    if from == to {
+        all.extend_from_slice(part);
+        return;
+    }
+    let start = all.len();
+    let inner: usize = from[1..].iter().product();
+    for index in 0..from[0] {
+        let inner_part = &part[index * inner..(index + 1) * inner];
+        append_filled(all, inner_part, &from[1..], &to[1..], fill);
+    }
+    all.resize(start + to.iter().product::<usize>(), fill.clone());
 }
 
 /// A shape and as many values as it says.

@@ -1,5 +1,7 @@
 //! Running a batch on an engine: the same few lines for every driver.
 
+mod pieces;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
@@ -7,6 +9,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 use turnout_core::admission::BytePermit;
+use turnout_core::batch::Padding;
 use turnout_core::scheduler::{Batch, Bucket, Dropped, Entry};
 use turnout_core::{Error, RequestContext, Result, Tensor, TensorSpec};
 
@@ -19,10 +22,39 @@ pub(crate) struct Pending {
     /// Signatures that are executed with it, on the same inputs. Their outputs follow its own.
     pub(crate) together: Vec<usize>,
     pub(crate) inputs: Vec<Tensor>,
-    pub(crate) permit: BytePermit,
     /// Woken when the request leaves its turn for an executor thread: its door then watches the deadline.
     pub(crate) waker: Waker,
-    pub(crate) reply: oneshot::Sender<Result<Executed>>,
+    pub(crate) reply: Reply,
+}
+
+/// Where an answer goes. The receiver may be gone with its client.
+pub(crate) enum Reply {
+    Whole {
+        sender: oneshot::Sender<Result<Executed>>,
+        permit: BytePermit,
+    },
+    /// To the other pieces of the same request.
+    Piece(pieces::Piece),
+}
+
+/// What a call gave to one request, and when it began and ended.
+type Outcome = (Vec<Tensor>, Instant, Instant);
+
+impl Reply {
+    pub(crate) fn send(self, result: Result<Outcome>) {
+        match self {
+            Self::Whole { sender, permit } => {
+                let executed = result.map(|(outputs, started, finished)| Executed {
+                    outputs,
+                    started,
+                    finished,
+                    permit,
+                });
+                let _ = sender.send(executed);
+            }
+            Self::Piece(piece) => piece.send(result),
+        }
+    }
 }
 
 /// The outputs of one request and when they were made.
@@ -38,14 +70,22 @@ pub(crate) struct Executed {
 pub(crate) fn entry(pending: Pending, context: &RequestContext) -> Entry<Pending> {
     let rows = pending.inputs.first().map_or(1, Tensor::rows);
     let specs = &pending.servable.signatures[pending.signature].inputs;
+    let mut bucket = Bucket {
+        signature: pending.signature,
+        shapes: 0,
+        as_shown: pending.together.is_empty() && are_as_shown(specs, &pending.inputs),
+    };
+    match &pending.servable.batching {
+        None => bucket.shapes = shape_hash(&pending.inputs, rows, |dim| dim),
+        Some(batching) => {
+            bucket.shapes = shape_hash(&pending.inputs, rows, |dim| batching.length_class(dim));
+            bucket.as_shown &= batching.merges(bucket.signature) && have_rows(&pending.inputs);
+        }
+    }
     Entry {
         rows,
         weight: weight(&pending, rows),
-        bucket: Bucket {
-            signature: pending.signature,
-            shapes: shape_hash(&pending.inputs, rows),
-            as_shown: pending.together.is_empty() && are_as_shown(specs, &pending.inputs),
-        },
+        bucket,
         deadline: context.deadline,
         cancellation: context.cancellation.clone(),
         work: pending,
@@ -69,9 +109,15 @@ fn are_as_shown(specs: &[TensorSpec], inputs: &[Tensor]) -> bool {
     pairs.all(|(spec, input)| !spec.any_shape || spec.describes(input.shape()))
 }
 
-/// FNV-1a over the trailing dimensions. Inputs that disagree on dimension 0 get a bucket of their own row count, so that they
+/// Whether all inputs have as many rows.
+fn have_rows(inputs: &[Tensor]) -> bool {
+    let rows = inputs.first().and_then(|first| first.shape().first());
+    rows.is_some() && inputs.iter().all(|input| input.shape().first() == rows)
+}
+
+/// FNV-1a over the trailing dimensions, as `class` has them. Inputs that disagree on dimension 0 get a bucket of their own row count, so that they
 /// are never merged with others.
-fn shape_hash(inputs: &[Tensor], rows: usize) -> u64 {
+fn shape_hash(inputs: &[Tensor], rows: usize, class: impl Fn(usize) -> usize) -> u64 {
     let step = |hash: u64, value: usize| (hash ^ value as u64).wrapping_mul(0x0100_0000_01b3);
     inputs.iter().fold(0xcbf2_9ce4_8422_2325, |hash, input| {
         let hash = step(hash, usize::MAX - input.shape().len());
@@ -84,7 +130,7 @@ fn shape_hash(inputs: &[Tensor], rows: usize) -> u64 {
             .shape()
             .iter()
             .skip(1)
-            .fold(hash, |hash, dim| step(hash, *dim))
+            .fold(hash, |hash, dim| step(hash, class(*dim)))
     })
 }
 
@@ -98,8 +144,7 @@ pub(crate) fn answer_dropped(entry: Entry<Pending>, why: Dropped) {
             Error::cancelled("the client went away while the request waited to be executed")
         }
     };
-    // The receiver may be gone with its client.
-    let _ = entry.work.reply.send(Err(error));
+    entry.work.reply.send(Err(error));
 }
 
 /// Executes a batch and answers every entry in it. A request that fails in a merged call is tried again alone, so that it
@@ -113,25 +158,17 @@ pub(crate) fn run(servable: &Servable, batch: Batch<Pending>, shard: usize) {
 }
 
 fn run_batch(servable: &Servable, batch: Batch<Pending>) {
-    let joined = |entry: &Entry<Pending>| !entry.work.together.is_empty();
-    if batch.entries.len() == 1 || batch.entries.iter().any(joined) {
+    let padding = padding(servable, &batch);
+    if batch.entries.len() == 1 && padding.rows == 0 {
         return batch
             .entries
             .into_iter()
             .for_each(|entry| run_alone(servable, entry));
     }
-    let signature = batch.entries[0].bucket.signature;
-    match run_merged(servable, signature, &batch) {
+    match run_merged(servable, padding, &batch) {
         Ok((parts, started, finished)) => {
             for (entry, outputs) in batch.entries.into_iter().zip(parts) {
-                let Pending { permit, reply, .. } = entry.work;
-                // The receiver may be gone with its client; so below.
-                let _ = reply.send(Ok(Executed {
-                    outputs,
-                    started,
-                    finished,
-                    permit,
-                }));
+                entry.work.reply.send(Ok((outputs, started, finished)));
             }
         }
         Err(_) => batch
@@ -143,17 +180,25 @@ fn run_batch(servable: &Servable, batch: Batch<Pending>) {
 
 type Parts = (Vec<Vec<Tensor>>, Instant, Instant);
 
-fn run_merged(servable: &Servable, signature: usize, batch: &Batch<Pending>) -> Result<Parts> {
+/// What the operator wants a batch to be filled up with.
+fn padding(servable: &Servable, batch: &Batch<Pending>) -> Padding {
+    let batching = servable.batching.as_ref();
+    let batching = batching.filter(|_| batch.entries[0].bucket.as_shown);
+    batching.map_or(Padding::default(), |batching| batching.padding(batch.rows))
+}
+
+fn run_merged(servable: &Servable, padding: Padding, batch: &Batch<Pending>) -> Result<Parts> {
+    let signature = batch.entries[0].bucket.signature;
     let inputs: Vec<&[Tensor]> = batch
         .entries
         .iter()
         .map(|entry| entry.work.inputs.as_slice())
         .collect();
-    let merged = turnout_core::batch::merge(&inputs)?;
+    let merged = turnout_core::batch::merge(&inputs, padding)?;
     let (outputs, started, finished) = timed_call(servable, signature, &[], merged, batch.weight)?;
     let counts: Vec<usize> = batch.entries.iter().map(|entry| entry.rows).collect();
     Ok((
-        turnout_core::batch::split(outputs, &counts)?,
+        turnout_core::batch::split(outputs, &counts, padding.rows)?,
         started,
         finished,
     ))
@@ -164,19 +209,16 @@ fn run_alone(servable: &Servable, entry: Entry<Pending>) {
         signature,
         together,
         inputs,
-        permit,
         reply,
         ..
     } = entry.work;
-    let result = timed_call(servable, signature, &together, inputs, entry.weight).map(
-        |(outputs, started, finished)| Executed {
-            outputs,
-            started,
-            finished,
-            permit,
-        },
-    );
-    let _ = reply.send(result);
+    reply.send(timed_call(
+        servable,
+        signature,
+        &together,
+        inputs,
+        entry.weight,
+    ));
 }
 
 fn timed_call(
@@ -185,7 +227,7 @@ fn timed_call(
     together: &[usize],
     inputs: Vec<Tensor>,
     weight: usize,
-) -> Result<(Vec<Tensor>, Instant, Instant)> {
+) -> Result<Outcome> {
     let started = Instant::now();
     let model = servable.engine_model();
     let call = AssertUnwindSafe(|| match together {

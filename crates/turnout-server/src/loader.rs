@@ -13,6 +13,7 @@ use turnout_core::{Error, Result};
 use turnout_engine::warmup::{self, Limits, Warmup};
 use turnout_engine::{Artifact, Engine, LoadOptions, LogSink, Model, Threads};
 
+use crate::batcher;
 use crate::execute::panic_text;
 use crate::reaper::Grave;
 use crate::request_log::Sampler;
@@ -222,6 +223,19 @@ fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
 }
 
+/// An operator's word goes for what was not shown; nobody can vouch for what is no batch.
+fn vouched_for(warm: &Warm, found: &str) -> (bool, String) {
+    if warm.warmup.mergeable {
+        return (true, format!("`merge` is `always`, and {found}"));
+    }
+    let model = &*warm.model;
+    let merges = |(index, signature)| batcher::merges(model, index, signature);
+    if model.signatures().iter().enumerate().any(merges) {
+        return (true, format!("`merge` is `always`, although {found}"));
+    }
+    (false, format!("in spite of `merge` = `always`: {found}"))
+}
+
 fn facts(warm: &Warm, merge: MergeMode) -> Facts {
     // The warm-up times the default signature; the others begin with its curve and learn their own.
     let curve = |_| {
@@ -232,9 +246,11 @@ fn facts(warm: &Warm, merge: MergeMode) -> Facts {
             .for_each(|(rows, micros)| curve.observe(*rows, *micros));
         curve
     };
+    let found = &warm.warmup.reason;
     let (mergeable, merge_reason) = match merge {
         MergeMode::Auto => (warm.warmup.mergeable, warm.warmup.reason.clone()),
         MergeMode::Never => (false, "`merge` is `never`".to_owned()),
+        MergeMode::Always => vouched_for(warm, found),
     };
     Facts {
         load_ms: warm.load_ms,

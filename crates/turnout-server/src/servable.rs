@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use turnout_core::curve::LatencyCurve;
-use turnout_core::scheduler::{NoWait, NoWaitOptions, Scheduler};
+use turnout_core::scheduler::{Batching, NoWait, NoWaitOptions, Scheduler};
 use turnout_core::signature::DEFAULT_SIGNATURE;
 use turnout_core::snapshot::ServableSettings;
-use turnout_core::{Error, Result, Signature};
+use turnout_core::{Error, Result, Signature, Tensor};
 use turnout_engine::Model;
 use turnout_engine::warmup::generate;
 
+use crate::batcher::Batcher;
 use crate::execute::Pending;
 use crate::metrics::ServableMetrics;
 use crate::reaper::{Grave, Remains};
@@ -29,8 +30,10 @@ pub(crate) struct Facts {
 
 /// What waits for an executor thread, and how many threads look after it now.
 pub(crate) struct ExecutorQueue {
-    pub(crate) scheduler: NoWait<Pending>,
+    pub(crate) scheduler: Box<dyn Scheduler<Pending>>,
     pub(crate) threads: usize,
+    /// The last that was set; it may have rung.
+    pub(crate) alarm: Option<Instant>,
 }
 
 /// Shared by routes and by the requests it is answering; when the last of them lets go, the model goes to the reaper.
@@ -42,6 +45,8 @@ pub(crate) struct Servable {
     /// Of the rows that the warm-up made, by signature.
     pub(crate) row_elements: Vec<usize>,
     pub(crate) settings: ServableSettings,
+    /// None where requests are merged in turns, as they come.
+    pub(crate) batching: Option<Batcher>,
     pub(crate) facts: Facts,
     pub(crate) metrics: Arc<ServableMetrics>,
     pub(crate) sampler: Sampler,
@@ -76,7 +81,15 @@ impl Servable {
             metrics,
             sampler,
         } = parts;
-        let options = scheduler_options(&settings, &facts);
+        let batching = Batcher::new(&settings, &*engine_model);
+        let scheduler: Box<dyn Scheduler<Pending>> = match &batching {
+            Some(batching) => Box::new(Batching::new(batching.options())),
+            None => Box::new(NoWait::new(NoWaitOptions {
+                max_queue: settings.max_queue,
+                max_batch_rows: settings.max_batch_rows,
+                mergeable: facts.mergeable,
+            })),
+        };
         let signatures = engine_model.signatures().to_vec();
         Self {
             id,
@@ -85,12 +98,14 @@ impl Servable {
             row_elements: signatures.iter().map(generate::row_elements).collect(),
             signatures,
             settings,
+            batching,
             facts,
             metrics,
             sampler,
             queue: Mutex::new(ExecutorQueue {
-                scheduler: NoWait::new(options),
+                scheduler,
                 threads: 0,
+                alarm: None,
             }),
             retired: OnceLock::new(),
             engine_model: Some(engine_model),
@@ -104,9 +119,24 @@ impl Servable {
             .expect("bug: a servable is used after it was dropped")
     }
 
-    /// Bounds and mergeability for a scheduler of this servable.
-    pub(crate) fn scheduler_options(&self) -> NoWaitOptions {
-        scheduler_options(&self.settings, &self.facts)
+    /// Bounds and mergeability for what runs together in a turn.
+    pub(crate) fn turn_options(&self) -> NoWaitOptions {
+        NoWaitOptions {
+            max_queue: self.settings.max_queue,
+            max_batch_rows: self.settings.max_batch_rows,
+            mergeable: self.facts.mergeable,
+        }
+    }
+
+    /// # Errors
+    /// `invalid_input` for more rows than the operator lets one request have.
+    pub(crate) fn check_rows(&self, signature: usize, inputs: &[Tensor]) -> Result<()> {
+        match (&self.batching, inputs.first()) {
+            (Some(batching), Some(first)) if batching.merges(signature) => {
+                batching.check_rows(first.rows())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Finds a signature by name; none or empty gives the default one.
@@ -136,14 +166,6 @@ impl Servable {
 
     pub(crate) fn predict_us(&self, signature: usize, weight: usize) -> f32 {
         self.facts.curves[signature].predict_us(weight)
-    }
-}
-
-fn scheduler_options(settings: &ServableSettings, facts: &Facts) -> NoWaitOptions {
-    NoWaitOptions {
-        max_queue: settings.max_queue,
-        max_batch_rows: settings.max_batch_rows,
-        mergeable: facts.mergeable,
     }
 }
 

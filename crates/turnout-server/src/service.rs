@@ -18,8 +18,9 @@ use turnout_core::{
     Cancellation, Door, Error, ErrorCode, Priority, RequestContext, RequestId, Result, Tensor,
 };
 
+use crate::batcher::Batcher;
 use crate::drain::Stage;
-use crate::execute::{self, Executed, Pending};
+use crate::execute::{self, Executed, Pending, Reply};
 use crate::metrics::{self, Stages, Tracked};
 use crate::routes::Routes;
 use crate::servable::Servable;
@@ -173,7 +174,8 @@ impl Service {
     /// cancels the request.
     ///
     /// # Errors
-    /// `deadline_exceeded`, `queue_full`, `execution_failed`, `internal`, `unavailable`.
+    /// `deadline_exceeded`, `queue_full`, `execution_failed`, `internal`, `unavailable`; `invalid_input` for more rows than
+    /// the operator lets one request have.
     pub(crate) async fn predict(
         &self,
         servable: &Arc<Servable>,
@@ -198,6 +200,7 @@ impl Service {
         permit: BytePermit,
         context: &RequestContext,
     ) -> Result<Executed> {
+        servable.check_rows(signature, &inputs)?;
         let waker = poll_fn(|task| Poll::Ready(task.waker().clone())).await;
         let (reply, mut answer) = oneshot::channel();
         let pending = Pending {
@@ -205,14 +208,19 @@ impl Service {
             signature,
             together,
             inputs,
-            permit,
             waker,
-            reply,
+            reply: Reply::Whole {
+                sender: reply,
+                permit,
+            },
         };
         let _cancel = CancelOnDrop(&context.cancellation);
-        self.0
-            .turn
-            .offer(execute::entry(pending, context), Instant::now());
+        let (entry, now) = (execute::entry(pending, context), Instant::now());
+        if servable.batching.as_ref().is_some_and(Batcher::waits) {
+            self.0.shared.executor.submit_one(servable, entry, now);
+        } else {
+            self.0.turn.offer(entry, now);
+        }
         let lost = |_| Err(Error::internal("the request was lost to an internal fault"));
         if let Some(result) = answer_or_second_poll(&mut answer).await {
             return result.unwrap_or_else(lost);

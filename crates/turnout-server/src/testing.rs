@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use turnout_core::curve::LatencyCurve;
 use turnout_core::snapshot::{
-    MergeMode, ModelRoute, Readiness, RequestLogSettings, RestMode, SavedModelSettings,
-    ServableSettings, Settings, Snapshot, VersionState, VersionStatus,
+    BatchingSettings, MergeMode, ModelRoute, Readiness, RequestLogSettings, RestMode,
+    SavedModelSettings, ServableSettings, Settings, Snapshot, VersionState, VersionStatus,
 };
 use turnout_engine::Model;
 use turnout_engine::fake::FakeModel;
@@ -71,6 +71,18 @@ pub(crate) fn savedmodel_settings() -> SavedModelSettings {
     }
 }
 
+/// No waiting, and nothing else that is unusual.
+pub(crate) fn batching() -> BatchingSettings {
+    BatchingSettings {
+        timeout_us: 0,
+        max_enqueued_batches: 10,
+        allowed_rows: Vec::new(),
+        pad_lengths: false,
+        split_requests: false,
+        max_execution_rows: 64,
+    }
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::with_settings(settings())
@@ -114,6 +126,27 @@ impl Bench {
         max_queue: usize,
         row_us: f32,
     ) -> Arc<Servable> {
+        let settings = ServableSettings {
+            merge: MergeMode::Auto,
+            max_batch_rows: 64,
+            max_queue,
+            intra_op_threads: 0,
+            interpreters: 0,
+            savedmodel: savedmodel_settings(),
+            batching: batching(),
+        };
+        self.servable_with(id, model, mergeable, settings, row_us)
+    }
+
+    /// The same with any settings.
+    pub(crate) fn servable_with(
+        &self,
+        id: u64,
+        model: FakeModel,
+        mergeable: bool,
+        settings: ServableSettings,
+        row_us: f32,
+    ) -> Arc<Servable> {
         let curve = || {
             let curve = LatencyCurve::default();
             curve.observe(1, row_us);
@@ -126,14 +159,6 @@ impl Bench {
             .collect();
         let name: Arc<str> = "m".into();
         let metrics = self.shared.metrics.servable(&name, 1, &names);
-        let settings = ServableSettings {
-            merge: MergeMode::Auto,
-            max_batch_rows: 64,
-            max_queue,
-            intra_op_threads: 0,
-            savedmodel: savedmodel_settings(),
-            interpreters: 0,
-        };
         let facts = Facts {
             load_ms: 0,
             warmup_ms: 0,

@@ -188,7 +188,7 @@ impl TurnQueue {
     fn new(servable: &Arc<Servable>) -> Self {
         Self {
             servable: Arc::clone(servable),
-            scheduler: NoWait::new(servable.scheduler_options()),
+            scheduler: NoWait::new(servable.turn_options()),
             weight: 0,
         }
     }

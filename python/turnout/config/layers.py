@@ -97,7 +97,7 @@ def _is_foreign(name: str, prefix: str) -> bool:
 
 def parse_text(name: str, text: str) -> str | list[str] | dict[str, str]:
     """Reads the text of a setting that is no scalar: `1,2` for lists, `stable=1,canary=2` for labels."""
-    if name not in ("specific_versions", "savedmodel_tags", "labels"):
+    if name not in ("allowed_batch_rows", "specific_versions", "savedmodel_tags", "labels"):
         return text
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if name != "labels":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from turnout.config.batching import check_batching
 from turnout.config.layers import (
     MODEL_PREFIX,
     PREFIX,
@@ -64,7 +65,7 @@ class Config:
         operator = merge([self.model_flags, self.model_environment, self.model_tables.get(name, {})])
         bounds: ModelSettings = _build(ModelSettings, operator, {}).settings
         own: Layer = _read_model_file(own_file, bounds) if own_file is not None else {}
-        resolved: Resolved[ModelSettings] = _build(ModelSettings, merge([operator, own]), {})
+        resolved = check_batching(name, _build(ModelSettings, merge([operator, own]), {}))
         session = read_session(resolved, Path() if self.file is None else self.file.absolute().parent)
         return Resolved(dataclasses.replace(resolved.settings, session=session), resolved.origins)
 

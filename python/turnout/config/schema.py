@@ -125,6 +125,11 @@ class ServerSchema(Schema):
 class ModelSchema(Schema):
     """Settings of one model: `[models.NAME]` of `turnout.toml`, or `model.toml` in the model's folder."""
 
+    allowed_batch_rows: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=1024)] | None = None
+    """Sizes, rising, to the next of which a batch is filled up with copies of a row; the last is the most rows of one
+    execution. With `merge = "always"`."""
+    batch_timeout_us: Microseconds | None = None
+    """Microseconds that a request waits for others at most. With `merge = "always"`."""
     intra_op_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Threads of one execution; 0 lets the warm-up decide. The operator's alone, as are the SavedModels' settings."""
     interpreters: Annotated[int, Field(ge=0, le=1024)] | None = None
@@ -148,15 +153,25 @@ class ModelSchema(Schema):
     load_timeout_ms: Annotated[int, Field(ge=1000, le=86_400_000)] | None = None
     """Milliseconds that loading and warming up may take; `model.toml` can only lower it."""
     max_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Rows that are executed together at most; `model.toml` can only lower it."""
+    """Rows that are executed together at most, and with `merge = "always"` rows of one request; `model.toml` can only
+    lower it."""
+    max_enqueued_batches: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Batches that wait at most, for each signature; `model.toml` can only lower it. With `merge = "always"`."""
+    max_execution_rows: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """Rows of one execution at most, with `split_large_requests`; 0 takes `max_batch_rows`."""
     max_queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests that wait at most; `model.toml` can only lower it."""
-    merge: Literal["auto", "never"] | None = None
-    """Executes requests together where that was shown to change nothing (`auto`), or never."""
+    merge: Literal["auto", "never", "always"] | None = None
+    """Executes requests together where that was shown to change nothing (`auto`), never, or as the operator vouches
+    (`always`), by TensorFlow Serving's batching parameters."""
+    pad_variable_lengths: bool | None = None
+    """Fills requests of different lengths up to the longest with their first element. With `merge = "always"`."""
     policy: Literal["latest", "all", "specific"] | None = None
     """Which versions are wanted: the newest ones, all, or those of `specific_versions`."""
     request_log_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """Part of the answered calls that is written to the request log: 0 is none, 1 is all. The operator's alone."""
+    split_large_requests: bool | None = None
+    """Cuts requests to fill batches of `max_execution_rows`, and joins their answers. With `merge = "always"`."""
     specific_versions: list[Annotated[int, Field(ge=1)]] | None = None
     """The versions that the policy `specific` wants."""
     swap: Literal["availability_first", "memory_first"] | None = None
@@ -181,7 +196,7 @@ OPERATOR_ONLY = frozenset(
 )  # fmt: skip
 """Names that a file inside the repository is refused: they grant trust, choose what is run, or set a limit."""
 
-LOWER_ONLY = ("load_timeout_ms", "max_batch_rows", "max_queue")
+LOWER_ONLY = ("load_timeout_ms", "max_batch_rows", "max_enqueued_batches", "max_queue")
 """Limits that a file inside the repository may lower and never raise."""
 
 

@@ -9,7 +9,7 @@ from turnout.repository.watch import WatchMode
 
 PolicyName: TypeAlias = Literal["latest", "all", "specific"]
 Swap: TypeAlias = Literal["availability_first", "memory_first"]
-Merge: TypeAlias = Literal["auto", "never"]
+Merge: TypeAlias = Literal["auto", "never", "always"]
 Ready: TypeAlias = Literal["any", "all", "first"]
 MixedPrecision: TypeAlias = Literal["off", "bfloat16"]
 
@@ -43,7 +43,8 @@ class ModelSettings:
         keep_previous: whether the version that served before stays loaded, so that a rollback takes milliseconds;
             without effect when memory comes first.
         labels: movable names of versions.
-        merge: whether requests may be executed together where that was shown to change nothing.
+        merge: whether requests may be executed together: where that was shown to change nothing, never, or wherever it
+            is possible, as the operator vouches, by the settings of batching.
         max_batch_rows: rows that are executed together at most.
         max_queue: requests that wait at most.
         intra_op_threads: threads of one execution; 0 lets the warm-up decide.
@@ -60,6 +61,12 @@ class ModelSettings:
             each; 0: one for each thread that executes requests.
         load_timeout_ms: what loading and warming up may take. A load that takes longer is given up, and what it was
             about is not tried again until its files change: the runtime cannot be interrupted, and keeps its memory.
+        batch_timeout_us: how long a request waits for others at most; this and what follows with `merge` as `always`.
+        max_enqueued_batches: batches that wait at most, for each signature.
+        allowed_batch_rows: sizes, rising, to the next of which a batch is filled up; empty leaves batches as they are.
+        pad_variable_lengths: whether requests of different trailing dimensions are filled up to the largest.
+        split_large_requests: whether a request may be cut, to fill batches.
+        max_execution_rows: rows of one execution at most where requests may be cut; 0 takes `max_batch_rows`.
     """
 
     policy: PolicyName = "latest"
@@ -82,9 +89,24 @@ class ModelSettings:
     session: SessionSettings = field(default=SessionSettings(), metadata={"is_setting": False})
     interpreters: int = 0
     load_timeout_ms: int = 600_000
+    batch_timeout_us: int = 0
+    max_enqueued_batches: int = 10
+    allowed_batch_rows: tuple[int, ...] = ()
+    pad_variable_lengths: bool = False
+    split_large_requests: bool = False
+    max_execution_rows: int = 0
 
     def of_servable(self) -> "ServableSettings":
         """Returns what a version is loaded with; a change of it loads the version anew."""
+        batching = BatchingSettings(
+            self.batch_timeout_us,
+            self.max_enqueued_batches,
+            self.allowed_batch_rows,
+            self.pad_variable_lengths,
+            self.split_large_requests,
+            self.max_execution_rows or self.max_batch_rows,
+        )
+        used = batching if self.merge == "always" else BatchingSettings()
         return ServableSettings(
             self.merge,
             self.max_batch_rows,
@@ -93,7 +115,20 @@ class ModelSettings:
             self.interpreters,
             self.warmup_iterations,
             SavedModelSettings(self.savedmodel_tags, self.session),
+            used,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchingSettings:
+    """How requests wait for one another; the fields are those of `ModelSettings`. Read with `merge` as `always`."""
+
+    batch_timeout_us: int = 0
+    max_enqueued_batches: int = 1
+    allowed_batch_rows: tuple[int, ...] = ()
+    pad_variable_lengths: bool = False
+    split_large_requests: bool = False
+    max_execution_rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +142,7 @@ class ServableSettings:
     interpreters: int
     warmup_iterations: int
     savedmodel: "SavedModelSettings"
+    batching: BatchingSettings = BatchingSettings()
 
 
 @dataclass(frozen=True, slots=True)

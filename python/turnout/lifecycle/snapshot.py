@@ -6,7 +6,7 @@ from pathlib import Path
 from turnout.lifecycle.artifact import ResolvedArtifact, ResolvedFile
 from turnout.lifecycle.readiness import Readiness
 from turnout.lifecycle.records import Fault, ModelRecord, Servable, VersionRecord
-from turnout.lifecycle.settings import ServableSettings
+from turnout.lifecycle.settings import BatchingSettings, ServableSettings
 from turnout.lifecycle.state import VersionState
 from turnout.types import JsonValue
 
@@ -82,6 +82,7 @@ def servable_json(
                 "inter_op_threads": settings.savedmodel.session.inter_op_threads,
                 "session_config": list(settings.savedmodel.session.config),
             },
+            "batching": _batching(settings.batching),
         },
     }
 
@@ -100,6 +101,17 @@ def _intra_op_threads(artifact: ResolvedArtifact, settings: ServableSettings) ->
     """Only TensorFlow's sessions are set up by a `ConfigProto`; there it was seen to that one of the two says it."""
     said = settings.savedmodel.session.intra_op_threads if artifact.engine == "savedmodel" else 0
     return said or settings.intra_op_threads
+
+
+def _batching(batching: BatchingSettings) -> JsonValue:
+    return {
+        "timeout_us": batching.batch_timeout_us,
+        "max_enqueued_batches": batching.max_enqueued_batches,
+        "allowed_rows": list(batching.allowed_batch_rows),
+        "pad_lengths": batching.pad_variable_lengths,
+        "split_requests": batching.split_large_requests,
+        "max_execution_rows": batching.max_execution_rows,
+    }
 
 
 def _model(model: ModelRecord) -> JsonValue:

@@ -67,7 +67,7 @@ def test_the_report_for_programs_has_everything(home: Path) -> None:
     assert outcome.stderr == ""
     assert report["server"] == {"executor_threads": 2}
     assert report["models"]["flowers"]["max_batch_rows"] == 64
-    assert {remark["kind"] for remark in report["remarks"]} == {"changed", "ignored", "not_yet"}
+    assert {remark["kind"] for remark in report["remarks"]} == {"changed", "ignored"}
     assert report["remarks"][0].keys() == {"file", "line", "field", "kind", "text"}
     assert report["toml"].startswith("# Imported from models.config, batching.config.")
 

@@ -324,3 +324,45 @@ def test_a_model_s_path_is_relative_to_the_file_that_names_it(tmp_path: Path, mo
 def test_a_repository_from_a_stronger_source_beats_the_paths_of_the_file(tmp_path: Path) -> None:
     sources = Sources(file="[models.a]\npath = 'a'", environ={"TURNOUT_REPOSITORY": "/models"})
     assert load(tmp_path, sources).model_folder("a") == Path("/models/a")
+
+
+BATCHING_CASES = [
+    pytest.param("allowed_batch_rows = [1, 8]\nmax_batch_rows = 8", None, id="the last is the most rows"),
+    pytest.param("max_execution_rows = 0\nmax_batch_rows = 8", None, id="0 takes the most rows"),
+    pytest.param(
+        "allowed_batch_rows = [2, 4]\nmax_batch_rows = 8\nmax_execution_rows = 4\nsplit_large_requests = true",
+        None,
+        id="the last is the most rows of one execution",
+    ),
+    pytest.param(
+        "allowed_batch_rows = [1, 4]\nmax_batch_rows = 8",
+        "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; expected 8",
+        id="the last is less",
+    ),
+    pytest.param("allowed_batch_rows = [4, 4, 8]\nmax_batch_rows = 8", "the sizes must rise", id="twice the same"),
+    pytest.param("max_execution_rows = 9\nmax_batch_rows = 8", "is above `max_batch_rows`", id="too many rows"),
+    pytest.param("allowed_batch_rows = [0, 8]", "at least 1", id="no rows"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BATCHING_CASES)
+def test_settings_of_batching_must_fit_together(text: str, message: str | None, tmp_path: Path) -> None:
+    if message is None:
+        assert load(tmp_path, Sources(file=f"[models.iris]\n{text}")).model("iris").settings
+        return
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, Sources(file=f"[models.iris]\n{text}")).model("iris")
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, Sources()).model("iris", own_file(tmp_path, Sources(own_file=text)))
+
+
+def test_what_batching_is_not_asked_for_loads_nothing_anew() -> None:
+    plain, unused = ModelSettings(), ModelSettings(batch_timeout_us=7, max_enqueued_batches=3)
+    assert plain.of_servable() == unused.of_servable()
+    asked = ModelSettings(merge="always", batch_timeout_us=7, max_enqueued_batches=3)
+    assert (asked.of_servable().batching.batch_timeout_us, asked.of_servable().batching.max_execution_rows) == (7, 1024)
+
+
+def test_allowed_rows_can_stand_in_the_environment(tmp_path: Path) -> None:
+    environ = {"TURNOUT_MODEL_ALLOWED_BATCH_ROWS": "1, 2,1024", "TURNOUT_MODEL_MERGE": "always"}
+    assert load(tmp_path, Sources(environ=environ)).model("iris").settings.allowed_batch_rows == (1, 2, 1024)

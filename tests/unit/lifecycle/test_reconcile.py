@@ -52,6 +52,14 @@ def test_the_snapshot_is_as_the_seam_says(world: World) -> None:
             "intra_op_threads": 0,
             "savedmodel": {"tags": ["serve"], "inter_op_threads": None, "session_config": []},
             "interpreters": 0,
+            "batching": {
+                "timeout_us": 0,
+                "max_enqueued_batches": 1,
+                "allowed_rows": [],
+                "pad_lengths": False,
+                "split_requests": False,
+                "max_execution_rows": 1,
+            },
         },
     }
     assert world.plane.route("digits") == {

@@ -145,52 +145,81 @@ def test_a_name_that_no_model_can_have_is_left_out_and_said(name: str, tmp_path:
 @pytest.mark.parametrize(
     ("text", "model", "server", "kinds"),
     [
-        ("max_batch_size { value: 64 }", {"max_batch_rows": 64}, {}, {"max_batch_size: 64": "changed"}),
-        ("max_batch_size { }", {}, {}, {"max_batch_size: 0": "left_out"}),
+        ("", {}, {}, {}),
+        ("max_batch_size { value: 64 }", {"max_batch_rows": 64, "max_queue": 640}, {}, {}),
+        ("max_batch_size { }", {"max_batch_rows": None}, {}, {"max_batch_size: 0": "left_out"}),
         (
             "max_batch_size { value: 64 } max_enqueued_batches { value: 5 }",
-            {"max_batch_rows": 64, "max_queue": 320},
+            {"max_batch_rows": 64, "max_enqueued_batches": 5, "max_queue": 320},
             {},
-            {"max_batch_size: 64": "changed", "max_enqueued_batches: 5": "changed"},
+            {},
         ),
-        ("max_enqueued_batches { value: 2 }", {"max_queue": 2000}, {}, {"max_enqueued_batches: 2": "changed"}),
-        ("max_enqueued_batches { }", {"max_queue": 1000}, {}, {"max_enqueued_batches: 0": "changed"}),
+        (
+            "max_enqueued_batches { }",
+            {"max_enqueued_batches": 1, "max_queue": 1000},
+            {},
+            {"max_enqueued_batches: 0": "changed"},
+        ),
         (
             "max_enqueued_batches { value: 1000000 }",
-            {"max_queue": 1_000_000},
+            {"max_enqueued_batches": 1_000_000, "max_queue": 1_000_000},
             {},
-            {"max_enqueued_batches: 1000000": "changed"},
+            {},
+        ),
+        (
+            "max_enqueued_batches { value: 1000001 }",
+            {"max_enqueued_batches": None},
+            {},
+            {"max_enqueued_batches: 1000001": "left_out"},
         ),
         ("num_batch_threads { value: 4 }", {}, {"executor_threads": 4}, {"num_batch_threads: 4": "changed"}),
         ("num_batch_threads { value: 0 }", {}, {}, {"num_batch_threads: 0": "left_out"}),
-        ("batch_timeout_micros { value: 100 }", {}, {}, {"batch_timeout_micros: 100": "not_yet"}),
-        ("batch_timeout_micros { }", {}, {}, {"batch_timeout_micros: 0": "ignored"}),
+        ("batch_timeout_micros { value: 100 }", {"batch_timeout_us": 100}, {}, {}),
+        ("batch_timeout_micros { }", {"batch_timeout_us": 0}, {}, {}),
+        ("batch_timeout_micros { value: -1 }", {}, {}, {"batch_timeout_micros: -1": "left_out"}),
         ("thread_pool_name { value: 'p' }", {}, {}, {'thread_pool_name: "p"': "ignored"}),
-        ("allowed_batch_sizes: [1, 8]", {}, {}, {"allowed_batch_sizes: [1, 8]": "not_yet"}),
-        ("pad_variable_length_inputs: true", {}, {}, {"pad_variable_length_inputs: true": "not_yet"}),
-        ("pad_variable_length_inputs: false", {}, {}, {"pad_variable_length_inputs: false": "changed"}),
+        ("allowed_batch_sizes: [1, 1000]", {"allowed_batch_rows": [1, 1000]}, {}, {}),
+        ("allowed_batch_sizes: [1, 8]", {}, {}, {"allowed_batch_sizes: [1, 8]": "left_out"}),
+        ("allowed_batch_sizes: [2, 1, 1000]", {}, {}, {"allowed_batch_sizes: [2, 1, 1000]": "left_out"}),
+        (
+            "pad_variable_length_inputs: true",
+            {"pad_variable_lengths": True},
+            {},
+            {"pad_variable_length_inputs: true": "changed"},
+        ),
+        ("pad_variable_length_inputs: false", {}, {}, {}),
         ("max_execution_batch_size { value: 9 }", {}, {}, {"max_execution_batch_size: 9": "ignored"}),
         (
             "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 9 }"
-            " max_batch_size { value: 90 } max_enqueued_batches { value: 2 }",
-            {"max_batch_rows": 9, "max_queue": 18},
-            {},
+            " max_batch_size { value: 90 } max_enqueued_batches { value: 2 } allowed_batch_sizes: 9",
             {
-                "enable_large_batch_splitting: true": "changed",
-                "max_execution_batch_size: 9": "changed",
-                "max_batch_size: 90": "changed",
-                "max_enqueued_batches: 2": "changed",
+                "split_large_requests": True,
+                "max_batch_rows": 90,
+                "max_execution_rows": 9,
+                "max_enqueued_batches": 2,
+                "max_queue": 18,
+                "allowed_batch_rows": [9],
             },
+            {},
+            {},
+        ),
+        (
+            "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 1001 }",
+            {"split_large_requests": True},
+            {},
+            {"max_execution_batch_size: 1001": "left_out"},
         ),
     ],
 )
 def test_batching(
-    text: str, model: dict[str, int], server: dict[str, int], kinds: dict[str, str], tmp_path: Path
+    text: str, model: dict[str, object], server: dict[str, int], kinds: dict[str, str], tmp_path: Path
 ) -> None:
     imported = import_model(tmp_path, "", batching_parameters_file=text)
     assert dict(remarks(imported)) == kinds
     document = tomllib.loads(imported.toml)
-    assert document.pop("models") == {"m": {"path": "/m", "keep_previous": False, **model}}
+    usual = {"merge": "always", "max_batch_rows": 1000, "max_enqueued_batches": 10, "max_queue": 10_000}
+    wanted = {"path": "/m", "keep_previous": False, **usual, **model}
+    assert document.pop("models") == {"m": {name: value for name, value in wanted.items() if value is not None}}
     assert document == server
 
 
@@ -208,7 +237,6 @@ def test_platforms_can_hold_the_batching_parameters(tmp_path: Path) -> None:
     assert imported.outcome.models["m"].settings["max_batch_rows"] == 7
     assert remarks(imported) == [
         ("session_config.intra_op_parallelism_threads: 3", "changed"),
-        ("max_batch_size: 7", "changed"),
     ]
     with pytest.raises(ConfigError, match=r"batching parameters stand in two files: `.*platform.*` and `.*batching"):
         import_model(tmp_path, "", platform_config_file=platform, batching_parameters_file="")
@@ -283,7 +311,18 @@ FILES = {
     "ssl_config_file": messages.SSL_CONFIG,
     "platform_config_file": messages.PLATFORM_CONFIG_MAP,
 }
-SAME = {"enable", "num_versions", "versions", "all", "name", "base_path"}
+SAME = {
+    "all",
+    "base_path",
+    "batch_timeout_micros",
+    "enable",
+    "enable_large_batch_splitting",
+    "max_batch_size",
+    "max_enqueued_batches",
+    "name",
+    "num_versions",
+    "versions",
+}
 """Fields that are settings without a word; the tests above say which."""
 
 SCALARS = {"string": "'x'", "bool": "true", "double": "0.5"}

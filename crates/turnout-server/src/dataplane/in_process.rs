@@ -13,7 +13,7 @@ use turnout_core::{
 
 use super::DataPlane;
 use crate::drain::Stage;
-use crate::execute::{self, Executed, Pending};
+use crate::execute::{self, Executed, Pending, Reply};
 use crate::metrics::{Stages, Tracked};
 
 /// A call from within the process.
@@ -58,6 +58,7 @@ impl DataPlane {
         let mut stages = Stages::received(received);
         let inputs =
             arrange(&servable.signatures[signature].inputs, call.inputs).map_err(refuse)?;
+        servable.check_rows(signature, &inputs).map_err(refuse)?;
         let bytes = inputs
             .iter()
             .map(|tensor| tensor.values().size_bytes())
@@ -74,9 +75,11 @@ impl DataPlane {
             signature,
             together: Vec::new(),
             inputs,
-            permit,
             waker,
-            reply,
+            reply: Reply::Whole {
+                sender: reply,
+                permit,
+            },
         };
         let result = self.run_here(pending, answer, received, call.timeout);
         if let Ok(executed) = &result {
@@ -116,7 +119,7 @@ impl DataPlane {
             received,
         };
         let servable = Arc::clone(&pending.servable);
-        let mut scheduler = NoWait::new(servable.scheduler_options());
+        let mut scheduler = NoWait::new(servable.turn_options());
         let now = Instant::now();
         // A queue without places gives the entry back, whose reply then says so.
         drop(scheduler.offer(execute::entry(pending, &context), now));

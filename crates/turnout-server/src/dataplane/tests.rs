@@ -29,6 +29,7 @@ fn spec(id: u64) -> ServableSpec {
             intra_op_threads: 1,
             savedmodel: savedmodel_settings(),
             interpreters: 0,
+            batching: crate::testing::batching(),
         },
     }
 }

@@ -10,6 +10,7 @@ use turnout_engine::fake::{FakeModel, FakeRecord};
 use super::*;
 use crate::testing::Bench;
 
+mod batching;
 mod turns;
 
 fn column(values: &[f32]) -> Vec<Tensor> {
