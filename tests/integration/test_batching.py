@@ -177,7 +177,7 @@ def test_a_model_that_counts_is_not_merged_at_any_word(serve: Callable[..., turn
 
 def test_a_full_queue_and_deadlines_that_pass_in_it(serve: Callable[..., turnout.Server]) -> None:
     server = serve(merge="always", max_batch_rows=2, max_enqueued_batches=1, intra_op_threads=1)
-    url = f"{server.rest_url}/v1/models/slow:predict"
+    url = f"{server.rest_url}/v1/models/unhurried:predict"
     full = (
         "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued and"
         " max_enqueued_batches is 1"
