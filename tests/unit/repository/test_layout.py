@@ -115,7 +115,9 @@ def test_a_stray_file_does_not_hide_the_models_of_a_repository(tmp_path: Path, m
     assert mark in caught.value.hint
 
 
-@pytest.mark.parametrize("files", [["saved_model.pb", "variables/"], ["model.onnx"], ["turnout.json", "model.bin"]])
+@pytest.mark.parametrize(
+    "files", [["saved_model.pb", "variables/"], ["model.onnx"], ["a.tflite"], ["turnout.json", "model.bin"]]
+)
 def test_a_folder_that_holds_an_artifact_is_one_version(tmp_path: Path, files: list[str]) -> None:
     make_files(tmp_path / "digits", *files)
     assert classify_path(tmp_path / "digits") == ArtifactSource("digits", tmp_path / "digits", 1)

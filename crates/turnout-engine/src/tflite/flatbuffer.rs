@@ -144,6 +144,35 @@ impl<'file> Table<'file> {
             .map(Some)
     }
 
+    /// Real numbers; none where the file leaves them out.
+    pub(super) fn floats(&self, number: usize) -> Result<Vec<f32>> {
+        self.elements(number, f32::from_le_bytes)
+    }
+
+    pub(super) fn longs(&self, number: usize) -> Result<Vec<i64>> {
+        self.elements(number, i64::from_le_bytes)
+    }
+
+    fn elements<const SIZE: usize, T>(
+        &self,
+        number: usize,
+        decode: fn([u8; SIZE]) -> T,
+    ) -> Result<Vec<T>> {
+        let Some(vector) = self.vector(number, SIZE)? else {
+            return Ok(Vec::new());
+        };
+        (0..vector.count)
+            .map(|index| bytes(vector.file, vector.start + SIZE * index).map(decode))
+            .collect()
+    }
+
+    /// The table that a field leads to.
+    pub(super) fn table(&self, number: usize) -> Result<Option<Table<'file>>> {
+        self.field(number)?
+            .map(|position| Table::at(self.file, position))
+            .transpose()
+    }
+
     /// Tables; none where the file leaves them out.
     pub(super) fn tables(&self, number: usize) -> Result<Vec<Table<'file>>> {
         let Some(vector) = self.vector(number, 4)? else {
@@ -156,6 +185,11 @@ impl<'file> Table<'file> {
 }
 
 impl Vector<'_> {
+    /// Where an element of four bytes lies in the file.
+    pub(super) fn place(&self, index: usize) -> usize {
+        self.start + 4 * index
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }

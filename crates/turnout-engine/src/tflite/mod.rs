@@ -7,6 +7,8 @@
 //! | `runtime.rs` | the opened library and its one environment |
 //! | `flatbuffer.rs` | tables of a flatbuffer, read with every offset checked |
 //! | `schema.rs` | what a file says of itself, with every index checked |
+//! | `quantization.rs` | how a tensor's integers stand for real numbers, checked |
+//! | `reshapes.rs` | reshapes to a size that the model computes, as reshapes to a known one |
 //! | `signature.rs` | its signatures as ours |
 //! | `sizes.rs` | which operators know the sizes of what they make before the model runs |
 //! | `buffer.rs` | memory that LiteRT reads from and writes to |
@@ -22,6 +24,8 @@ mod interpreter;
 mod model;
 mod options;
 mod pool;
+mod quantization;
+mod reshapes;
 mod runtime;
 mod schema;
 mod signature;

@@ -11,6 +11,7 @@ use super::api::RtModel;
 use super::interpreter::Interpreter;
 use super::options::Kernels;
 use super::pool::Pool;
+use super::reshapes::with_known_sizes;
 use super::runtime::Runtime;
 use super::schema::File;
 use super::signature::{self, Call};
@@ -62,13 +63,13 @@ impl TfliteModel {
         options: &LoadOptions,
         warn: &dyn Fn(&str),
     ) -> Result<Self> {
-        let bytes = bytes_of(artifact)?;
-        let file = File::read(&bytes)?;
+        let (file, bytes) = read_file(artifact)?;
         let (own, calls): (Vec<_>, Vec<_>) = signature::read(&file)?.into_iter().unzip();
         let (signatures, calls) = match options.signatures.as_slice() {
             [] => (own, calls),
             given => rename(given, &own, calls)?,
         };
+        refuse_passed_on(&runtime.version, &signatures, &calls)?;
         // SAFETY: the bytes are kept, unchanged, behind the model.
         let model = unsafe { runtime.read_model(&bytes) }?;
         let mut source = SourceModel {
@@ -169,6 +170,46 @@ impl SourceModel {
     }
 }
 
+/// LiteRT 2.2 fails a call one of whose outputs is one of its inputs.
+fn refuse_passed_on(version: &str, signatures: &[Signature], calls: &[Call]) -> Result<()> {
+    let passes_on = |call: &Call| {
+        let mut outputs = call.outputs.iter();
+        outputs.any(|output| {
+            call.inputs
+                .iter()
+                .any(|input| input.tensor == output.tensor)
+        })
+    };
+    let found = signatures
+        .iter()
+        .zip(calls)
+        .find(|(_, call)| passes_on(call));
+    match found {
+        Some((signature, _)) if version.starts_with("2.2.") => Err(Error::unsupported(format!(
+            "an output of signature `{}` is one of its inputs, which LiteRT {version} cannot serve",
+            signature.name
+        ))
+        .with_hint("pip install 'ai-edge-litert==2.3.*'")),
+        _ => Ok(()),
+    }
+}
+
+/// The file, where need be with sizes that LiteRT knows before it runs.
+fn read_file(artifact: &Artifact) -> Result<(File, Bytes)> {
+    let bytes = bytes_of(artifact)?;
+    let file = File::read(&bytes)?;
+    if file.unknown_size().is_none() {
+        return Ok((file, bytes));
+    }
+    match with_known_sizes(&bytes)? {
+        None => Ok((file, bytes)),
+        Some(changed) => {
+            let changed = aligned(changed.into());
+            Ok((File::read(&changed)?, changed))
+        }
+    }
+}
+
 /// The file's bytes, for as long as the model lives: LiteRT reads constants from them.
 fn bytes_of(artifact: &Artifact) -> Result<Bytes> {
     let bytes = match artifact.source() {
@@ -185,17 +226,17 @@ fn bytes_of(artifact: &Artifact) -> Result<Bytes> {
             Bytes::from(read)
         }
     };
-    if bytes.as_ptr().align_offset(ALIGNMENT_BYTES) == 0 {
-        return Ok(bytes);
-    }
-    Ok(aligned(&bytes))
+    Ok(aligned(bytes))
 }
 
-/// The same bytes at an address that its values can be read from.
-fn aligned(bytes: &[u8]) -> Bytes {
+/// The same bytes at an address that their values can be read from.
+fn aligned(bytes: Bytes) -> Bytes {
+    if bytes.as_ptr().align_offset(ALIGNMENT_BYTES) == 0 {
+        return bytes;
+    }
     let mut copy = vec![0; bytes.len() + ALIGNMENT_BYTES];
     let skipped = copy.as_ptr().align_offset(ALIGNMENT_BYTES);
-    copy[skipped..skipped + bytes.len()].copy_from_slice(bytes);
+    copy[skipped..skipped + bytes.len()].copy_from_slice(&bytes);
     Bytes::from(copy).slice(skipped..skipped + bytes.len())
 }
 

@@ -6,6 +6,7 @@
 use turnout_core::{Error, Result};
 
 use super::flatbuffer::{Table, root};
+use super::quantization;
 use super::sizes::{CUSTOM, are_known};
 
 const IDENTIFIER: [u8; 4] = *b"TFL3";
@@ -31,6 +32,9 @@ const CUSTOM_OPERATORS: [&str; 7] = [
     "NumericVerify",
     "TFLite_Detection_PostProcess",
 ];
+/// The most elements of a tensor that the model computes, as the file declares it. A wrong size is often a huge one, and
+/// LiteRT would ask for the memory.
+const MAX_ELEMENTS: i64 = 1 << 30;
 /// What the names of TensorFlow's own operators begin with.
 const TENSORFLOW_PREFIX: &str = "Flex";
 
@@ -82,12 +86,8 @@ impl File {
     /// `load_failed` when it is not a model file or an index is wrong, `unsupported` when LiteRT has no kernel for one of
     /// its operators, naming all of those.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
-        let model = root(bytes, IDENTIFIER)?;
-        let operators = model
-            .tables(1)?
-            .iter()
-            .map(Operator::read)
-            .collect::<Result<Vec<_>>>()?;
+        let model = model_of(bytes)?;
+        let operators = Operator::read_all(&model)?;
         check_operators(&operators)?;
         let has_values = model
             .tables(4)?
@@ -138,14 +138,41 @@ impl File {
     }
 }
 
+/// The table that a file begins with.
+///
+/// # Errors
+/// `load_failed` when it is no model file.
+pub(super) fn model_of(bytes: &[u8]) -> Result<Table<'_>> {
+    root(bytes, IDENTIFIER)
+}
+
+/// Whether a `Tensor` has its values in the file.
+pub(super) fn is_constant(tensor: &Table<'_>, buffers: &[Table<'_>]) -> Result<bool> {
+    match tensor.index(2)? {
+        // By convention there is nothing in it.
+        0 => Ok(false),
+        index => buffers.get(index).map_or(Ok(false), has_values),
+    }
+}
+
+fn has_values(buffer: &Table<'_>) -> Result<bool> {
+    let within = buffer.vector(0, 1)?.is_some_and(|bytes| !bytes.is_empty());
+    Ok(within || buffer.u64(1)?.is_some_and(|offset| offset > 1))
+}
+
 #[derive(Debug)]
-struct Operator {
-    code: i32,
+pub(super) struct Operator {
+    pub(super) code: i32,
     /// Empty for builtin ones.
     custom: String,
 }
 
 impl Operator {
+    /// The kinds of operators that a model has.
+    pub(super) fn read_all(model: &Table<'_>) -> Result<Vec<Self>> {
+        model.tables(1)?.iter().map(Self::read).collect()
+    }
+
     /// An `OperatorCode`: the code was one byte (field 0) before it became four (3).
     fn read(table: &Table<'_>) -> Result<Self> {
         let old = i32::from(table.u8(0)?.unwrap_or(0).cast_signed());
@@ -280,7 +307,7 @@ impl Subgraph {
 }
 
 impl TensorInfo {
-    /// A `Tensor`: shape 0, type 1, buffer 2, name 3, whether it is a variable 5,
+    /// A `Tensor`: shape 0, type 1, buffer 2, name 3, quantisation 4, whether it is a variable 5,
     /// shape with what varies 7, whether the rank is known 8.
     fn read(table: &Table<'_>, has_values: &[bool]) -> Result<Self> {
         let has_values = match table.index(2)? {
@@ -291,6 +318,14 @@ impl TensorInfo {
                 .ok_or_else(|| invalid("a tensor names a buffer that is not there"))?,
         };
         let fixed = table.integers(0)?;
+        let element = table.u8(1)?.unwrap_or(0);
+        if let Some(parameters) = table.table(4)? {
+            quantization::check(&parameters, element, fixed.as_deref())?;
+        }
+        let declared = fixed.iter().flatten().copied();
+        let elements = declared.fold(Some(1i64), |product, dim| {
+            product?.checked_mul(i64::from(dim).max(1))
+        });
         let varying = table.integers(7)?.filter(|dims| !dims.is_empty());
         let knows_rank = table.u8(8)?.unwrap_or(0) != 0;
         let shape = match (varying, fixed) {
@@ -298,9 +333,12 @@ impl TensorInfo {
             (None, Some(dims)) if !dims.is_empty() || knows_rank => Some(dims),
             (None, _) => None,
         };
+        if !has_values && elements.is_none_or(|elements| elements > MAX_ELEMENTS) {
+            return Err(invalid("a tensor is larger than any that can be served"));
+        }
         Ok(Self {
             name: table.text(3)?,
-            element: table.u8(1)?.unwrap_or(0),
+            element,
             shape,
             is_variable: table.u8(5)?.unwrap_or(0) != 0,
             is_constant: has_values,
