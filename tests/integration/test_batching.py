@@ -86,8 +86,8 @@ def all_at_once(server: turnout.Server, calls: list[Callable[[turnout.Client], A
         return list(pool.map(run, calls))
 
 
-def predict(model: str, inputs: Floats, **options: Any) -> Callable[[turnout.Client], Any]:
-    return lambda client: client.predict(model, {"x": inputs}, **options)
+def predict(model: str, inputs: Floats, name: str = "x") -> Callable[[turnout.Client], Any]:
+    return lambda client: client.predict(model, {name: inputs})
 
 
 def column(*values: float) -> Floats:
@@ -109,7 +109,7 @@ def test_models_of_onnx_are_batched_too(serve: Callable[..., turnout.Server]) ->
     rows = np.random.default_rng(7).normal(3, 2, (CLIENTS, 4)).astype(np.float32)
     with turnout.Client(server.rest_url) as client:
         name = next(iter(client.metadata("iris").signatures[0].inputs)).name
-    calls = [lambda client, row=row: client.predict("iris", {name: row[None]}) for row in rows]
+    calls = [predict("iris", row[None], name) for row in rows]
     together = all_at_once(server, calls)
     assert batches(server, "iris") == {"calls": 1, "rows": CLIENTS, "requests": CLIENTS}
     alone = serve(merge="never")
