@@ -17,6 +17,7 @@ mod model_metadata;
 mod model_status;
 mod predict;
 mod reflection;
+mod reload_config;
 mod response;
 mod status;
 mod stream;

@@ -4,6 +4,7 @@
 //! runs together, a driver (the loop, an executor thread, or the caller) runs it. [`dataplane::DataPlane`] is the whole API.
 #![forbid(unsafe_code)]
 
+mod commands;
 mod connection;
 pub mod dataplane;
 mod drain;

@@ -50,6 +50,7 @@ class ServerSettings:
     offload_bytes: int = 64 * KIB
     poll_interval_ms: int = 1000
     ready: Ready = "any"
+    reload_rpc: bool = False
     repository: str | None = None
     request_timeout_ms: int = 30_000
     rest_port: int = 8501
@@ -68,7 +69,7 @@ class ServerSettings:
 DATA_PLANE_FIELDS = (
     "loops", "executor_threads", "inline_budget_us", "offload_bytes", "max_body_bytes", "inflight_bytes",
     "max_connections", "max_streams", "header_timeout_ms", "idle_timeout_ms", "request_timeout_ms", "event_capacity",
-    "tf_serving_metrics_path",
+    "tf_serving_metrics_path", "reload_rpc",
 )  # fmt: skip
 """The settings that cross to the data plane; all others are Python's own business."""
 

@@ -11,7 +11,7 @@ use turnout_core::{Door, RequestContext, RequestId};
 use super::body::{Message, PREFIX_BYTES};
 use super::metadata::Metadata;
 use super::status::Status;
-use super::{compression, health, model_metadata, model_status, predict};
+use super::{compression, health, model_metadata, model_status, predict, reload_config};
 use crate::service::{Arrival, Service};
 
 /// What a path names.
@@ -30,6 +30,7 @@ pub(crate) enum Unary {
     Predict,
     GetModelMetadata,
     GetModelStatus,
+    HandleReloadConfigRequest,
     HealthCheck,
 }
 
@@ -41,6 +42,9 @@ impl Method {
                 Self::Unary(Unary::GetModelMetadata)
             }
             "/tensorflow.serving.ModelService/GetModelStatus" => Self::Unary(Unary::GetModelStatus),
+            "/tensorflow.serving.ModelService/HandleReloadConfigRequest" => {
+                Self::Unary(Unary::HandleReloadConfigRequest)
+            }
             "/grpc.health.v1.Health/Check" => Self::Unary(Unary::HealthCheck),
             "/grpc.health.v1.Health/Watch" => Self::Watch,
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -104,6 +108,11 @@ async fn answer(
         }
         Unary::GetModelStatus => {
             model_status::answer(&service.routes(), bytes).and_then(|answer| framed(&answer))
+        }
+        Unary::HandleReloadConfigRequest => {
+            Box::pin(reload_config::answer(service, bytes, context))
+                .await
+                .and_then(|answer| framed(&answer))
         }
         Unary::HealthCheck => health::check(service, bytes).and_then(|answer| framed(&answer)),
     };

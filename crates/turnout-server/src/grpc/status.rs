@@ -9,6 +9,7 @@ use turnout_core::{Error, ErrorCode, RequestId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Cancelled = 1,
+    Unknown = 2,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     NotFound = 5,
@@ -24,6 +25,7 @@ impl Code {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cancelled => "CANCELLED",
+            Self::Unknown => "UNKNOWN",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::NotFound => "NOT_FOUND",
@@ -80,6 +82,8 @@ pub fn status_name(code: ErrorCode) -> &'static str {
 pub(crate) enum Situation {
     /// TensorFlow Serving: a label that names no version.
     UnknownLabel,
+    /// TensorFlow Serving: a model of a new configuration that cannot be loaded.
+    ReloadFailed,
     /// gRPC: a message that is cut short, or whose flag is neither 0 nor 1.
     BrokenFrame,
     /// gRPC: a unary call with no message or with several.
@@ -89,8 +93,9 @@ pub(crate) enum Situation {
 }
 
 /// This door's own table; everything else has its default.
-pub(crate) const OVERRIDES: [(Situation, Code); 4] = [
+pub(crate) const OVERRIDES: [(Situation, Code); 5] = [
     (Situation::UnknownLabel, Code::InvalidArgument),
+    (Situation::ReloadFailed, Code::Unknown),
     (Situation::BrokenFrame, Code::Internal),
     (Situation::MessageCount, Code::Unimplemented),
     (Situation::CannotDecompress, Code::Internal),
