@@ -57,6 +57,8 @@ class DataPlane:
         """Replaces the whole desired state. Loads start, routes swap at once, what is omitted drains and unloads."""
     def next_event(self, timeout_ms: int) -> str | None:
         """Waits for the next fact (JSON), at most `timeout_ms`; None when there was none."""
+    def answer(self, command: int, code: str | None, message: str) -> None:
+        """Answers a command that came as an event: done where `code` is None, else an error of the catalogue."""
     def predict(
         self,
         model: str,

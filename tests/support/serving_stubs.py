@@ -55,6 +55,7 @@ class ServingStubs:
     prediction_service_pb2_grpc: Any
     model_service_pb2: Any
     model_service_pb2_grpc: Any
+    model_management_pb2: Any
     tensor_pb2: Any
     tensor_shape_pb2: Any
     types_pb2: Any

@@ -20,6 +20,17 @@ pub enum Event {
         drain_ms: u64,
     },
     Log(LogRecord),
+    Command(Command),
+}
+
+/// Something that a client asks of the control plane, which answers it by its `id` within the time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Command {
+    pub id: u64,
+    pub kind: &'static str,
+    pub timeout_ms: u64,
+    /// The message's bytes in hexadecimal.
+    pub message: String,
 }
 
 /// A servable is warm and may be routed to.

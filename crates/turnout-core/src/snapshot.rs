@@ -24,6 +24,8 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// Of gRPC calls that bring no deadline.
     pub grpc_timeout_ms: u64,
+    /// Whether clients may change which models are served.
+    pub reload_rpc: bool,
     /// Where REST serves TensorFlow Serving's metrics; None for nowhere.
     pub tf_serving_metrics_path: Option<String>,
     pub event_capacity: usize,

@@ -96,6 +96,24 @@ impl DataPlane {
         Ok(event.map(to_json))
     }
 
+    #[pyo3(signature = (command, code, message))]
+    fn answer(
+        &self,
+        py: Python<'_>,
+        command: u64,
+        code: Option<&str>,
+        message: &str,
+    ) -> PyResult<()> {
+        self.check_pid(py)?;
+        let result = code.map_or(Ok(()), |slug| {
+            let known = ErrorCode::ALL.iter().find(|code| code.slug() == slug);
+            let code = known.copied().unwrap_or(ErrorCode::Internal);
+            Err(Error::new(code, message))
+        });
+        self.inner.answer(command, result);
+        Ok(())
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the signature that Python sees")]
     fn predict<'py>(
         &self,

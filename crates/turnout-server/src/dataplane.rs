@@ -221,6 +221,11 @@ impl DataPlane {
         self.shared.events.next(timeout)
     }
 
+    /// Answers a command that came as an event: done, or why not.
+    pub fn answer(&self, command: u64, result: Result<()>) {
+        self.shared.commands.answer(command, result);
+    }
+
     /// The metrics page.
     pub fn metrics(&self) -> String {
         crate::metrics::render(&self.shared, env!("CARGO_PKG_VERSION"))

@@ -31,6 +31,15 @@ impl Events {
         let _ = self.sender.send(event);
     }
 
+    /// Hands over a command, or refuses it where facts might need the room; never blocks.
+    pub(crate) fn offer(&self, command: Event) -> bool {
+        !self.is_crowded() && self.sender.try_send(command).is_ok()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.sender.len() * 2 > self.sender.capacity().unwrap_or(usize::MAX)
+    }
+
     /// Hands a line to Python's logging, or drops it; never blocks.
     pub(crate) fn log(
         &self,
@@ -45,8 +54,7 @@ impl Events {
             message,
             fields,
         });
-        let crowded = self.sender.len() * 2 > self.sender.capacity().unwrap_or(usize::MAX);
-        if crowded || self.sender.try_send(record).is_err() {
+        if self.is_crowded() || self.sender.try_send(record).is_err() {
             self.dropped_logs.fetch_add(1, Ordering::Relaxed);
         }
     }

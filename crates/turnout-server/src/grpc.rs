@@ -20,6 +20,7 @@ mod model_status;
 mod multi_inference;
 pub(crate) mod predict;
 mod reflection;
+mod reload_config;
 mod response;
 mod status;
 mod stream;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod batcher;
+mod commands;
 mod connection;
 pub mod dataplane;
 mod drain;

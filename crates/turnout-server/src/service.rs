@@ -253,6 +253,23 @@ impl Service {
         metrics::render(&self.0.shared, env!("CARGO_PKG_VERSION"))
     }
 
+    /// Has the control plane do something; see [`crate::commands::Commands::ask`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn command(
+        &self,
+        kind: &'static str,
+        message: &[u8],
+        deadline: Instant,
+    ) -> Result<()> {
+        let shared = &self.0.shared;
+        shared
+            .commands
+            .ask(&shared.events, kind, message, deadline)
+            .await
+    }
+
     /// The page with TensorFlow Serving's names.
     pub(crate) fn tf_serving_metrics_page(&self) -> String {
         metrics::render_tf_serving(&self.0.shared.metrics)

@@ -11,6 +11,7 @@ use turnout_core::admission::ByteBudget;
 use turnout_core::event::LogLevel;
 use turnout_core::snapshot::Settings;
 
+use crate::commands::Commands;
 use crate::drain::{ConnectionCount, Drain};
 use crate::events::Events;
 use crate::executor::Executor;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) routes_replaced: watch::Sender<u64>,
     pub(crate) budget: Arc<ByteBudget>,
     pub(crate) events: Arc<Events>,
+    pub(crate) commands: Commands,
     pub(crate) executor: Executor,
     pub(crate) offload: Offload,
     pub(crate) nursery: Nursery,
@@ -64,6 +66,7 @@ impl Shared {
             routes_replaced: watch::Sender::new(0),
             budget,
             events,
+            commands: Commands::default(),
             executor,
             offload,
             nursery,

@@ -48,6 +48,7 @@ pub(crate) fn settings() -> Settings {
         idle_timeout_ms: 1_000,
         request_timeout_ms: 10_000,
         grpc_timeout_ms: 10_000,
+        reload_rpc: false,
         tf_serving_metrics_path: None,
         event_capacity: 64,
         rest_mode: RestMode::Compatible,

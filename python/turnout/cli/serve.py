@@ -112,6 +112,8 @@ def _serve(sources: "Sequence[Source]", config: "Config", *, as_json: bool) -> i
 
     _dataplane.bound_memory_retention()
     serving = Serving(sources, config, owns_process=True)
+    if config.server.settings.reload_rpc:
+        _allow_reloads(serving, config)
     with StopSignals() as signals:
         try:
             serving.start()
@@ -121,6 +123,15 @@ def _serve(sources: "Sequence[Source]", config: "Config", *, as_json: bool) -> i
             serving.close()
             raise
         return exit_codes.OK if drain(serving.stop) else exit_codes.FAILED
+
+
+def _allow_reloads(serving: "Serving", config: "Config") -> None:
+    from turnout.tf_serving.flag_parsing import Arguments
+    from turnout.tf_serving.reloading import Reloader
+
+    # Requests are merged as the other settings of this command have it.
+    reloader = Reloader(serving, Arguments({"enable_batching": True}), list(config.model_paths))
+    serving.on_command("reload_config", reloader.handle)
 
 
 def _is_single(sources: "Sequence[Source]") -> bool:

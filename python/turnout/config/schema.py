@@ -81,6 +81,9 @@ class ServerSchema(Schema):
     ready: Literal["any", "all", "first"] | None = None
     """When `/readyz` turns to 200: after all first attempts one model serves (`any`) or every one does (`all`), or as
     soon as one model serves, while others are still loaded (`first`)."""
+    reload_rpc: bool | None = None
+    """Lets every client of gRPC choose what is served, by `HandleReloadConfigRequest`. Its default is `true` in
+    `tensorflow_model_server`."""
     repository: Text | None = None
     """What is served when no path is given: a repository, a model's folder or a model file."""
     request_log_dir: Text | None = None

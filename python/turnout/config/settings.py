@@ -54,6 +54,7 @@ class ServerSettings:
     poll_interval_ms: int = 1000
     prefer_tflite: bool = False
     ready: Ready = "any"
+    reload_rpc: bool = False
     repository: str | None = None
     request_log_disk_bytes: int = GIB
     request_log_file_age_ms: int = 3_600_000
@@ -77,7 +78,7 @@ class ServerSettings:
 DATA_PLANE_FIELDS = (
     "loops", "executor_threads", "inline_budget_us", "offload_bytes", "max_body_bytes", "inflight_bytes",
     "max_connections", "max_streams", "header_timeout_ms", "idle_timeout_ms", "request_timeout_ms", "event_capacity",
-    "grpc_tensor_content", "tf_serving_metrics_path", "rest_cors", "rest_mode",
+    "grpc_tensor_content", "tf_serving_metrics_path", "rest_cors", "rest_mode", "reload_rpc",
 )  # fmt: skip
 """The settings that cross to the data plane; all others are Python's own business."""
 

@@ -6,9 +6,10 @@ import queue
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 from turnout.errors import UnavailableError
 from turnout.host.priority import lower_priority
@@ -43,6 +44,8 @@ _COMMAND_S = 5.0
 
 Command: TypeAlias = Callable[[], None]
 
+AnswerT = TypeVar("AnswerT")
+
 
 def _wake() -> None:
     """A command that does nothing, for a thread that waits for one."""
@@ -64,6 +67,7 @@ class Manager:
         resolve: Resolve,
         settings_for: SettingsFor,
         clock: Clock | None = None,
+        command: Callable[[Mapping[str, object]], None] | None = None,
     ) -> None:
         """Makes a manager; nothing happens before `start`.
 
@@ -74,7 +78,9 @@ class Manager:
             resolve: finds out what a version is made of; called on worker threads.
             settings_for: reads a model's settings; called on worker threads.
             clock: the machine's clocks when not given.
+            command: gets what clients ask of the control plane, on the thread of facts; must return soon.
         """
+        self._client_command = command
         clock = clock or SystemClock()
         self._data_plane = data_plane
         self._events = EventLog(options.event_capacity, clock)
@@ -84,7 +90,8 @@ class Manager:
         self._inbox: queue.Queue[Message | Command] = queue.Queue(options.inbox_capacity)
         self._pool = WorkerPool(WORKERS)
         watch = WatchOptions(options.watch, options.poll_interval_ms, options.rescan_interval_ms)
-        self._looks = {source: SourceLooks(source, watch, clock, self._deliver) for source in sources}
+        self._look_at = partial(SourceLooks, options=watch, clock=clock, deliver=self._deliver)
+        self._looks = {source: self._look_at(source) for source in sources}
         ports = Ports(data_plane.apply, resolve, settings_for, self._submit, self._rescan, self._copies)
         self._reconciler = Reconciler(sources, ports, options, self._journal, self._events, clock)
         self._clock = clock
@@ -117,7 +124,7 @@ class Manager:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout_s)
-        for looks in self._looks.values():
+        for looks in tuple(self._looks.values()):
             looks.close(timeout_s)
         self._pool.close(timeout_s)
         self._reconciler.close()
@@ -155,12 +162,23 @@ class Manager:
 
     def rescan(self) -> None:
         """Looks at all sources soon, without waiting for an event."""
-        for looks in self._looks.values():
+        for looks in tuple(self._looks.values()):
             looks.request(None)
 
     def reconfigure(self) -> None:
         """Reads the settings of all models anew soon; for when the operator's own file has changed."""
         self._command(self._reconciler.reconfigure)
+
+    def replace_sources(self, sources: Sequence[Source]) -> None:
+        """Takes models from other places from now on, and reads all settings anew; no request is lost.
+
+        Returns when it has begun: what is new is loaded as at the start, a model that moved serves what it has until
+        the new place has something, and one that no source has any more leaves the routes and is unloaded.
+
+        Raises:
+            UnavailableError: the manager is closed or busy.
+        """
+        self._ask(lambda: self._exchange(sources))
 
     def clear_quarantine(self, model: str, version: int) -> bool:
         """Allows a version to be tried again on which a process died; returns whether it was suspected.
@@ -168,12 +186,27 @@ class Manager:
         Raises:
             UnavailableError: the manager is closed or busy.
         """
-        answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._command(lambda: answer.put(self._reconciler.clear_quarantine(model, version)))
+        return self._ask(lambda: self._reconciler.clear_quarantine(model, version))
+
+    def _ask(self, act: Callable[[], AnswerT]) -> AnswerT:
+        """Has something done on the manager's thread and waits for it."""
+        answer: queue.SimpleQueue[AnswerT] = queue.SimpleQueue()
+        self._command(lambda: answer.put(act()))
         try:
             return answer.get(timeout=_COMMAND_S)
         except queue.Empty:
             raise UnavailableError("the manager does not answer") from None
+
+    def _exchange(self, sources: Sequence[Source]) -> None:
+        for source in self._looks.keys() - set(sources):
+            looks = self._looks.pop(source)
+            self._pool.submit(partial(looks.close, _COMMAND_S))  # it may hang on a disk
+        self._reconciler.replace_sources(sources)
+        for source in sources:
+            if source not in self._looks:
+                self._looks[source] = self._look_at(source)
+                self._looks[source].start()
+        self._step()  # whoever waits for something sees no status from before
 
     def _command(self, command: Command) -> None:
         if self._stop.is_set():
@@ -196,7 +229,9 @@ class Manager:
         self._pool.submit(lambda: self._deliver(task()))
 
     def _rescan(self, source: Source, scope: Scope) -> None:
-        self._looks[source].request(scope)
+        looks = self._looks.get(source)
+        if looks is not None:
+            looks.request(scope)
 
     def _run(self) -> None:
         lower_priority()
@@ -256,6 +291,9 @@ class Manager:
     def _report(self, event: dict[str, object]) -> None:
         if event["event"] == "log":
             forward_log(event)
+        elif event["event"] == "command":
+            if self._client_command is not None:
+                self._client_command(event)
         else:
             self._deliver(Fact(event))
 

@@ -5,7 +5,7 @@ No threads, no clock of its own and no input or output but through the ports, so
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from turnout.errors import InternalError, QuarantinedError, RepositoryError, TurnoutError
 from turnout.lifecycle.complaints import model_problems, quarantine_fault
@@ -15,11 +15,11 @@ from turnout.lifecycle.loads import Loads, overdue_ms
 from turnout.lifecycle.policy import Action, Load, Reload, Retire, Serve, Unload, decide, target, wanted_versions
 from turnout.lifecycle.ports import Configured, Fact, Hashed, Message, Ports, Prepared, Scanned
 from turnout.lifecycle.problems import ProblemLog
-from turnout.lifecycle.readiness import Readiness, judge_readiness
+from turnout.lifecycle.readiness import Readiness
 from turnout.lifecycle.records import Fault, ModelRecord, VersionRecord
 from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.snapshot import build_snapshot
-from turnout.lifecycle.sources import SourceStates
+from turnout.lifecycle.sources import SourceStates, find_homes, folder_of
 from turnout.lifecycle.state import VersionState
 from turnout.lifecycle.status import Status
 from turnout.lifecycle.suspects import Suspects
@@ -109,6 +109,18 @@ class Reconciler:
         for model in self._models.values():
             self._configure(model)
 
+    def replace_sources(self, sources: Sequence[Source]) -> None:
+        """Takes other sources and reads the settings anew; a model without a source is unloaded."""
+        now_ms = self._clock.monotonic_ms()
+        self._sources.replace(sources, now_ms)
+        for model, home in find_homes(self._models.values(), sources):
+            if home is None:
+                self._leave(model, None, now_ms)
+            elif home != model.source or not model.present:
+                model.source, model.folder, model.moved = home, folder_of(home), True
+                model.attempted = model.attempted and model.present
+        self.reconfigure()
+
     def clear_quarantine(self, name: str, version: int) -> bool:
         """Forgets that a process died on a version; returns whether that was known."""
         model = self._models.get(name)
@@ -146,6 +158,8 @@ class Reconciler:
 
     def _scanned(self, message: Scanned) -> None:
         scan = message.scan
+        if not self._sources.knows(scan.source):
+            return
         self._sources.saw(scan)
         if not scan.readable:
             return  # what is loaded goes on serving
@@ -156,9 +170,11 @@ class Reconciler:
         for model in self._models.values():
             in_scope = scan.scope is None or model.name in scan.scope
             if model.source == scan.source and in_scope and model.name not in scan.models:
-                gone = ScannedModel(model.name, model.folder)
-                self._see(model, gone, scan.started_ns, message.started_ms)
-                model.present = False
+                self._leave(model, scan.started_ns, message.started_ms)
+
+    def _leave(self, model: ModelRecord, started_ns: int | None, now_ms: int) -> None:
+        self._see(model, ScannedModel(model.name, model.folder), started_ns, now_ms)
+        model.present = False
 
     def _model_of(self, scanned: ScannedModel, source: Source) -> ModelRecord | None:
         model = self._models.get(scanned.name)
@@ -177,7 +193,7 @@ class Reconciler:
 
     def _see(self, model: ModelRecord, scanned: ScannedModel, started_ns: int | None, started_ms: int) -> None:
         self._dirty.add(model.name)
-        model.scan_problems, model.readable = scanned.problems, scanned.readable
+        model.scan_problems, model.readable, model.moved = scanned.problems, scanned.readable, False
         if not scanned.readable:
             return
         model.present = True
@@ -247,7 +263,7 @@ class Reconciler:
         if model.name not in self._models:
             self._problems.replace(f"model {model.name}", ())
             return
-        is_seen = model.configured or model.settings_problem is not None
+        is_seen = (model.configured or model.settings_problem is not None) and not model.moved
         model.attempted = model.attempted or self._serves_target(model, now_ms)
         model.attempted = model.attempted or (is_seen and not is_pending(model, now_ms))
         model.problems = tuple(model_problems(model))
@@ -360,14 +376,7 @@ class Reconciler:
 
     def _judge_readiness(self) -> None:
         models = [model_readiness(model) for model in self._models.values()]
-        models += [model for model in self._sources.unreadable_models if model.name not in self._models]
-        readiness = judge_readiness(models, self._options.ready, was_ready=self._readiness.ready)
-        waits = self._options.ready != "first" or not readiness.ready
-        if waits and not self._sources.all_seen and not self._readiness.ready:
-            readiness = Readiness(ready=False, reason="looking for models")
-        elif not readiness.ready and self._sources.faults:
-            faults = [fault for fault in self._sources.faults if fault not in readiness.reason]
-            readiness = Readiness(ready=False, reason="; ".join([readiness.reason, *faults]))
+        readiness = self._sources.judge(models, self._options.ready, self._readiness)
         if readiness.ready != self._readiness.ready:
             _log.info("ready" if readiness.ready else "not ready: %s", *([] if readiness.ready else [readiness.reason]))
         self._readiness = readiness

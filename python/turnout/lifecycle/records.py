@@ -185,6 +185,7 @@ class ModelRecord:
         previous: the version that was the default before.
         pin: the operator's choice.
         attempted: whether its first load has ended.
+        moved: whether it has a source that was not looked at yet.
         scan_problems: what the last scan found.
         problems: everything that is wrong with it now.
         wake_ms: when to look at it again although nothing happened.
@@ -206,6 +207,7 @@ class ModelRecord:
     previous: int | None = None
     pin: Pin | None = None
     attempted: bool = False
+    moved: bool = False
     scan_problems: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
     wake_ms: int | None = None

@@ -39,6 +39,7 @@ class ModelStatus:
         previous: the version that was the default before.
         pin: the operator's choice.
         versions: newest first.
+        attempted: whether its first load has ended, well or not, or there was nothing to load.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelStatus:
     previous: int | None
     pin: Pin | None
     versions: tuple[VersionStatus, ...]
+    attempted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def is_pending(model: ModelRecord, now_ms: int) -> bool:
 def _is_version_pending(record: VersionRecord, now_ms: int) -> bool:
     if record.failures or record.fault is not None or not record.present:
         return False
-    is_out = record.state in (VersionState.START, VersionState.END)
+    is_out = record.state in (VersionState.START, VersionState.END, VersionState.UNLOADING)
     return record.state is VersionState.LOADING or (is_out and (record.wanted or record.is_settling(now_ms)))
 
 
@@ -99,6 +99,7 @@ def _model_status(model: ModelRecord) -> ModelStatus:
         previous=model.previous,
         pin=model.pin,
         versions=tuple(_version_status(model, record) for record in versions),
+        attempted=model.attempted,
     )
 
 

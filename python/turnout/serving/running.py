@@ -4,7 +4,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from turnout.lifecycle.settings import ManagerOptions
 from turnout.lifecycle.status import Status
 from turnout.repository.layout import Source
 from turnout.serving.certificates import CertificateWatch
+from turnout.serving.commands import CommandDesk, CommandHandler
 from turnout.serving.listeners import Listener, configured_listeners
 
 _log = logging.getLogger("turnout.serving.server")
@@ -48,6 +49,7 @@ class Serving:
         listeners: Sequence[Listener] | None = None,
     ) -> None:
         self.settings = config.server.settings
+        self._config = config
         self.rest_address = ""
         self.grpc_address = ""
         self._guard = ForkGuard("the server")
@@ -60,12 +62,14 @@ class Serving:
         self._has_tls = frozenset(tls)
         files = next(iter(tls.values()), None)
         self._watch = CertificateWatch(files, self._plane.reload_certificates) if files else None
+        self._commands = CommandDesk(self._plane.answer)
         self._manager = Manager(
             self._plane,
             sources,
             _manager_options(self.settings, owns_process=owns_process),
             resolve=partial(resolve_artifact, prefer_tflite=self.settings.prefer_tflite),
-            settings_for=config.settings_for,
+            settings_for=lambda name, folder: self._config.settings_for(name, folder),
+            command=self._commands.take,
         )
 
     @property
@@ -128,6 +132,33 @@ class Serving:
         """Returns what is loaded and what is wrong; never blocks."""
         self._guard.check()
         return self._manager.status()
+
+    def replace_models(self, sources: Sequence[Source], config: Config) -> None:
+        """Serves other models from now on, or the same with other settings; no request is lost.
+
+        Args:
+            sources: where models come from.
+            config: their settings; those of the server do not change any more.
+
+        Raises:
+            UnavailableError: the server is stopped or busy.
+        """
+        self._guard.check()
+        self._config = config
+        self._manager.replace_sources(sources)
+
+    def on_command(self, kind: str, act: CommandHandler) -> None:
+        """Has something done when a client asks for it; called before the start.
+
+        Args:
+            kind: what is asked for; `docs/concepts/seam.md` lists it.
+            act: does it, on a thread of its own; what it raises is the answer.
+        """
+        self._commands.add(kind, act)
+
+    def wait_until(self, condition: Callable[[Status], bool], timeout_s: float) -> bool:
+        """Waits until a condition holds; returns whether it does."""
+        return self._manager.wait_until(condition, timeout_s)
 
     def fault(self) -> TurnoutError | None:
         """Returns why nothing serves, once nothing more is under way; None while that may still change."""

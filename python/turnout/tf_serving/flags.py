@@ -54,8 +54,9 @@ FLAGS = (
     ),
     Flag("model_config_file", "string", "", "same", "see [its fields](#models-modelserverconfig)"),
     Flag(
-        "model_config_file_poll_wait_seconds", "int32", 0, "not yet",
-        "the file is read at the start alone",
+        "model_config_file_poll_wait_seconds", "int32", 0, "better",
+        "a changed file is taken over without losing a request, a broken one changes nothing, an unchanged one"
+        " is left alone",
     ),
     Flag("model_name", "string", "default", "same", "without effect beside `--model_config_file`"),
     Flag("model_base_path", "string", "", "better", "it may be relative, and it may be missing at the start"),

@@ -10,6 +10,7 @@ from turnout.serving.running import Serving
 from turnout.tf_serving.flag_parsing import Arguments
 from turnout.tf_serving.inline_tls import InlineTls
 from turnout.tf_serving.plan import Plan, make_plan
+from turnout.tf_serving.reloading import ConfigPoll, Reloader
 
 _log = logging.getLogger("turnout.tf_serving")
 
@@ -38,6 +39,9 @@ class ModelServer:
         self._tls_watch = CertificateWatch([ssl_file], self._tls.reload) if self._tls else None
         self.plan: Plan = make_plan(arguments, self._tls.settings if self._tls else None)
         self._serving = Serving(self.plan.sources, self.plan.config, owns_process=True, listeners=self.plan.listeners)
+        reloader = Reloader(self._serving, arguments, list(self.plan.config.model_paths))
+        self._serving.on_command("reload_config", reloader.handle)
+        self._poll = _config_poll(arguments, reloader)
 
     def start(self, is_stopped: Callable[[float], bool]) -> None:
         """Loads the models, and opens the ports when the first load of each has ended, well or not.
@@ -56,6 +60,8 @@ class ModelServer:
         if self._tls_watch is not None:
             self._tls_watch.start()
         self._serving.start(listen=False)
+        if self._poll is not None:
+            self._poll.start()
         serves_since_s: float | None = None
         while not (status := self._serving.status()).attempted:
             if any(model.default is not None for model in status.models.values()):
@@ -69,6 +75,8 @@ class ModelServer:
 
     def stop(self) -> bool:
         """Drains and stops; returns whether every request was finished."""
+        if self._poll is not None:
+            self._poll.close()
         finished = self._serving.stop()
         self._free()
         return finished
@@ -90,7 +98,14 @@ class ModelServer:
                 _log.info("%s", f"Exporting HTTP/REST API at:localhost:{port} ...")
 
     def _free(self) -> None:
+        if self._poll is not None:
+            self._poll.close()
         if self._tls_watch is not None:
             self._tls_watch.close()
         if self._tls is not None:
             self._tls.close()
+
+
+def _config_poll(arguments: Arguments, reloader: Reloader) -> ConfigPoll | None:
+    file, wait_s = arguments.text("model_config_file"), arguments.integer("model_config_file_poll_wait_seconds")
+    return ConfigPoll(Path(file), wait_s, reloader) if file and wait_s > 0 else None

@@ -100,6 +100,11 @@ def make_plan(
     return Plan(config, sources_of(config), listeners, tuple(said.notices))
 
 
+def config_of(tables: Mapping[str, Any], file: str) -> Config:
+    """Returns the settings of other models; the server's own are not looked at any more."""
+    return load_config(file=Path(file), preset=Preset({"models": tables["models"]}, _defaults()))
+
+
 def _check(arguments: Arguments) -> None:
     if not arguments.text("model_config_file") and not arguments.text("model_base_path"):
         raise ConfigError("Both server_options.model_base_path and server_options.model_config_file are empty!")
@@ -141,6 +146,7 @@ def _defaults() -> dict[str, Any]:
         "inflight_bytes": inflight_bytes,
         "max_body_bytes": min(MAX_MESSAGE_BYTES, inflight_bytes),
         "ready": "first",
+        "reload_rpc": True,
     }
 
 

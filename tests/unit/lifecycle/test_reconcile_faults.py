@@ -248,3 +248,83 @@ def test_a_reload_that_takes_too_long_leaves_what_serves() -> None:
     world.work()
     assert not world.plane.loading
     assert world.plane.default("digits") == 1
+
+
+OTHER = ModelSource("digits", ROOT / "other")
+
+
+def test_models_without_a_source_are_unloaded_and_forgotten() -> None:
+    world = World()
+    world.put("digits", 1)
+    world.settle()
+    world.reconciler.replace_sources([])
+    world.tell()
+    assert world.plane.default("digits") is None
+    world.drain_all()
+    assert "digits" not in world.status.models
+    world.look()
+    assert world.status.models == {}, "a look that was under way at what is no source any more"
+
+
+def test_a_model_that_moves_serves_until_its_new_place_was_seen() -> None:
+    world = World()
+    world.put("digits", 1)
+    world.settle()
+    world.reconciler.replace_sources([OTHER])
+    world.tell()
+    world.work()
+    assert world.plane.default("digits") == 1
+    world.source = OTHER
+    world.remove("digits", 1)
+    world.put("digits", 5)
+    world.look()
+    world.work()
+    assert world.plane.default("digits") == 1, "until the new one is warm"
+    world.load_all()
+    assert world.plane.default("digits") == 5
+
+
+def test_what_was_wrong_with_a_source_goes_with_it() -> None:
+    world = World(sources=(ModelSource("other", ROOT / "other"),))
+    world.put("digits", 1)
+    world.settle()
+    world.wait(30_000)
+    assert world.status.problems
+    world.reconciler.replace_sources([world.source])
+    world.tell()
+    assert world.status.problems == ()
+    assert {model["name"] for model in world.plane.snapshot["models"]} == {"digits"}
+
+
+def test_a_model_that_comes_back_is_attempted_anew() -> None:
+    world = World(sources=(ModelSource("keep", ROOT / "keep"),))
+    world.put("digits", 1)
+    world.settle()
+    world.reconciler.replace_sources([])
+    world.tell()
+    world.reconciler.replace_sources([OTHER])
+    world.tell()
+    assert not world.status.models["digits"].attempted, "its first copy still drains"
+    world.source = OTHER
+    world.look()
+    world.work()
+    assert not world.status.models["digits"].attempted, "nothing is loaded before that has gone"
+    world.drain_all()
+    world.load_all()
+    assert world.status.models["digits"].attempted
+    assert world.plane.default("digits") == 1
+
+
+def test_a_model_that_leaves_and_returns_before_anything_is_done_is_attempted_anew() -> None:
+    world = World()
+    world.put("digits", 1)
+    world.settle()
+    world.reconciler.replace_sources([])
+    world.reconciler.replace_sources([OTHER])
+    world.tell()
+    assert not world.status.models["digits"].attempted
+    world.source = OTHER
+    world.look()
+    world.drain_all()
+    world.load_all()
+    assert world.plane.default("digits") == 1

@@ -124,9 +124,7 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     ],
     "allow_version_labels_for_unavailable_models": [(("--allow_version_labels_for_unavailable_models",), {})],
     "model_config_file": [(("--model_config_file=models",), {"sources": [("a", "/a"), ("b", "/b")]})],
-    "model_config_file_poll_wait_seconds": [
-        (("--model_config_file_poll_wait_seconds=3",), warned("model_config_file_poll_wait_seconds"))
-    ],
+    "model_config_file_poll_wait_seconds": [(("--model_config_file_poll_wait_seconds=3",), {})],
     "model_name": [
         (("--model_name=n",), {"sources": [("n", "/m")]}),
         (("--model_name=n", "--model_config_file=models"), {"sources": [("a", "/a"), ("b", "/b")]}),

@@ -13,6 +13,7 @@ use super::metadata::Metadata;
 use super::status::Status;
 use super::{
     classify, compression, health, model_metadata, model_status, multi_inference, predict,
+    reload_config,
 };
 use crate::examples;
 use crate::service::{Arrival, Service};
@@ -36,6 +37,7 @@ pub(crate) enum Unary {
     MultiInference,
     GetModelMetadata,
     GetModelStatus,
+    HandleReloadConfigRequest,
     HealthCheck,
 }
 
@@ -52,6 +54,9 @@ impl Method {
                 Self::Unary(Unary::GetModelMetadata)
             }
             "/tensorflow.serving.ModelService/GetModelStatus" => Self::Unary(Unary::GetModelStatus),
+            "/tensorflow.serving.ModelService/HandleReloadConfigRequest" => {
+                Self::Unary(Unary::HandleReloadConfigRequest)
+            }
             "/grpc.health.v1.Health/Check" => Self::Unary(Unary::HealthCheck),
             "/grpc.health.v1.Health/Watch" => Self::Watch,
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -126,6 +131,11 @@ async fn answer(
         }
         Unary::GetModelStatus => {
             model_status::answer(&service.routes(), bytes).and_then(|answer| framed(&answer))
+        }
+        Unary::HandleReloadConfigRequest => {
+            Box::pin(reload_config::answer(service, bytes, context))
+                .await
+                .and_then(|answer| framed(&answer))
         }
         Unary::HealthCheck => health::check(service, bytes).and_then(|answer| framed(&answer)),
     };

@@ -9,6 +9,7 @@ use turnout_core::{Error, ErrorCode, RequestId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Cancelled = 1,
+    Unknown = 2,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     NotFound = 5,
@@ -24,6 +25,7 @@ impl Code {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cancelled => "CANCELLED",
+            Self::Unknown => "UNKNOWN",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::NotFound => "NOT_FOUND",
@@ -82,6 +84,8 @@ pub(crate) enum Situation {
     UnknownLabel,
     /// TensorFlow Serving: a signature that Classify, Regress or `MultiInference` do not find.
     UnknownExamplesSignature,
+    /// TensorFlow Serving: a model of a new configuration that cannot be loaded.
+    ReloadFailed,
     /// gRPC: a message that is cut short, or whose flag is neither 0 nor 1.
     BrokenFrame,
     /// gRPC: a unary call with no message or with several.
@@ -91,9 +95,10 @@ pub(crate) enum Situation {
 }
 
 /// This door's own table; everything else has its default.
-pub(crate) const OVERRIDES: [(Situation, Code); 5] = [
+pub(crate) const OVERRIDES: [(Situation, Code); 6] = [
     (Situation::UnknownLabel, Code::InvalidArgument),
     (Situation::UnknownExamplesSignature, Code::InvalidArgument),
+    (Situation::ReloadFailed, Code::Unknown),
     (Situation::BrokenFrame, Code::Internal),
     (Situation::MessageCount, Code::Unimplemented),
     (Situation::CannotDecompress, Code::Internal),

@@ -153,6 +153,13 @@ pub(crate) struct StatusProto {
     pub(crate) error_message: String,
 }
 
+/// Not in the table: reflection does not speak of a method that changes what is served.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ReloadConfigResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) status: Option<StatusProto>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct HealthCheckRequest {
     #[prost(string, tag = "1")]
