@@ -32,7 +32,6 @@ class Flag:
 
 _LOOPS = "requests run on one event loop per core (`TURNOUT_LOOPS`)"
 _THREADS = "threads of one execution; 0 lets the warm-up decide"
-_OTHER_ENGINE = "LiteRT is not opened: versions are read as SavedModels"
 
 FLAGS = (
     Flag("port", "int32", 8500, "same", "gRPC, on 0.0.0.0; 0 turns the TCP port off"),
@@ -44,8 +43,11 @@ FLAGS = (
     Flag("rest_api_port", "int32", 0, "same", "REST, on all interfaces; 0 turns it off, and so does gRPC's own port"),
     Flag("rest_api_num_threads", "int32", None, "ignored", f"{_LOOPS}; `=1` does not hang"),
     Flag("rest_api_timeout_in_ms", "int32", 30_000, "same", "gRPC calls without a deadline have a day"),
-    Flag("rest_api_enable_cors_support", "bool", False, "not yet", "answers carry no CORS headers"),
-    Flag("enable_batching", "bool", False, "changed", "merges requests where a version's warm-up showed that it may"),
+    Flag("rest_api_enable_cors_support", "bool", False, "same", "see [REST](../concepts/rest.md)"),
+    Flag(
+        "enable_batching", "bool", False, "better",
+        "with upstream's defaults. [A request that does not fit fails alone](../concepts/batching.md)",
+    ),
     Flag("batching_parameters_file", "string", "", "changed", "see [its fields](#batching-batchingparameters)"),
     Flag("enable_per_model_batching_parameters", "bool", False, "not yet", "`batching_params.pbtxt` is not read"),
     Flag(
@@ -104,9 +106,9 @@ FLAGS = (
         "see [its fields](#monitoring-monitoringconfig); `/metrics` has Turnout's own, by version and signature",
     ),
     Flag("remove_unused_fields_from_bundle_metagraph", "bool", True, "ignored", "it saved memory"),
-    Flag("prefer_tflite_model", "bool", False, "not yet", _OTHER_ENGINE),
-    Flag("num_tflite_pools", "int32", None, "not yet", _OTHER_ENGINE),
-    Flag("num_tflite_interpreters_per_pool", "int32", 1, "not yet", _OTHER_ENGINE),
+    Flag("prefer_tflite_model", "bool", False, "same", "see [TensorFlow Lite models](../concepts/tflite.md)"),
+    Flag("num_tflite_pools", "int32", None, "changed", "pools times interpreters are the calls at one time"),
+    Flag("num_tflite_interpreters_per_pool", "int32", 1, "changed", "counts where `--num_tflite_pools` is given"),
     Flag("enable_signature_method_name_check", "bool", False, "not yet", "Predict may be called on any signature"),
     Flag("xla_cpu_compilation_enabled", "bool", False, "same", "see [SavedModels](../concepts/savedmodel.md#settings)"),
     Flag("xla_gpu_compilation_enabled", "bool", False, "not yet", "there is no GPU engine"),

@@ -24,6 +24,12 @@ MAX_MESSAGE_BYTES = 2 * GIB - 1
 _DAY_MS = 86_400_000
 _MAX_POLL_S = 3600
 _STREAMS = "grpc.max_concurrent_streams"
+_SWITCHES = {
+    "enable_serialization_as_tensor_content": "grpc_tensor_content",
+    "prefer_tflite_model": "prefer_tflite",
+    "rest_api_enable_cors_support": "rest_cors",
+}
+"""Flags, and the settings of the server that they turn on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +171,9 @@ def _server_settings(arguments: Arguments, said: _Said) -> dict[str, Any]:
         settings["poll_interval_ms"] = min(poll_s, _MAX_POLL_S) * 1000
     settings |= _channel_settings(arguments.text("grpc_channel_arguments"), said)
     settings |= _monitoring(arguments.text("monitoring_config_file"), said)
-    if arguments.flag("enable_serialization_as_tensor_content"):
-        settings["grpc_tensor_content"] = True
+    for flag, setting in _SWITCHES.items():
+        if arguments.flag(flag):
+            settings[setting] = True
     return settings
 
 

@@ -16,12 +16,12 @@ from turnout.errors import (
 )
 from turnout.lifecycle.status import ModelStatus, Status
 from turnout.serving.running import Serving
+from turnout.text_proto.reader import parse_failure, parse_message
+from turnout.text_proto.schema import Field, Message, Record
 from turnout.tf_serving import messages
 from turnout.tf_serving.flag_parsing import Arguments
 from turnout.tf_serving.plan import config_of
-from turnout.tf_serving.schema import Field, Message, Record
 from turnout.tf_serving.served_models import model_tables, sources_of
-from turnout.tf_serving.text_format import parse_failure, parse_message
 from turnout.tf_serving.wire_format import decode_message
 
 _log = logging.getLogger("turnout.tf_serving")

@@ -67,11 +67,11 @@ def model_tables(file: str, config: Record, arguments: Arguments, remarks: Remar
     """
     outcome = Outcome()
     translate_models(file, config, outcome)
-    merges = _translate_batching(arguments, outcome) or arguments.flag("enable_batching")
+    merges = _translate_batching(arguments, outcome)
     sessions = session_settings(arguments)
     for table in outcome.models.values():
-        # Upstream runs requests one by one unless it is asked to batch them.
-        table.settings["merge"] = "auto" if merges else "never"
+        if not merges:
+            table.settings["merge"] = "never"  # upstream runs requests one by one unless it is asked to batch them
         table.settings.update(sessions)
     if remarks is not None:
         remarks(outcome)
@@ -88,7 +88,7 @@ def _translate_batching(arguments: Arguments, outcome: Outcome) -> bool:
     """Adds what the files say of batching, as `turnout import tf-serving` does; the platforms' file replaces the other.
 
     Returns:
-        Whether the platforms' file asks for batching.
+        Whether anything asks for batching.
     """
     platforms, file = arguments.text("platform_config_file"), arguments.text("batching_parameters_file")
     if platforms:
@@ -97,8 +97,12 @@ def _translate_batching(arguments: Arguments, outcome: Outcome) -> bool:
         if parameters is not None and outcome.models:
             translate_batching(platforms, parameters, outcome)
         return parameters is not None
-    if file:
-        parameters = read_message(Path(file), messages.BATCHING_PARAMETERS)
-        if outcome.models:
-            translate_batching(file, parameters, outcome)
-    return False
+    if not arguments.flag("enable_batching"):
+        return False
+    name = file or COMMAND_LINE
+    parameters = (
+        read_message(Path(file), messages.BATCHING_PARAMETERS) if file else Record(messages.BATCHING_PARAMETERS)
+    )
+    if outcome.models:
+        translate_batching(name, parameters, outcome)
+    return True

@@ -41,7 +41,15 @@ def session_settings(arguments: Arguments) -> dict[str, Any]:
         raise ConfigError(f"`--mixed_precision` is not valid: expected `bfloat16`, got `{precision}`")
     if precision:
         settings["mixed_precision"] = precision
-    return settings | _warmup(arguments)
+    return settings | _warmup(arguments) | _interpreters(arguments)
+
+
+def _interpreters(arguments: Arguments) -> dict[str, Any]:
+    """Upstream has pools of interpreters, one for each call under way."""
+    pools, each = arguments.integer("num_tflite_pools"), arguments.integer("num_tflite_interpreters_per_pool")
+    if not arguments.is_changed("num_tflite_pools") or pools <= 0:
+        return {}
+    return {"interpreters": min(pools * max(each, 1), _MAX_THREADS)}
 
 
 def _warmup(arguments: Arguments) -> dict[str, Any]:

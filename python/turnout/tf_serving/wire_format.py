@@ -4,7 +4,7 @@ import struct
 
 from turnout.client import protobuf
 from turnout.errors import InternalError, MalformedRequestError
-from turnout.tf_serving.schema import AnyOf, EnumType, Field, MapOf, Message, Record, Value
+from turnout.text_proto.schema import AnyOf, EnumType, Field, MapOf, Message, Record, Value
 
 _SIGNED = {"int32", "int64"}
 _NARROW_BITS = {"int32": 32, "uint32": 32}

@@ -105,17 +105,24 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     "rest_api_num_threads": [(("--rest_api_num_threads=1",), told("rest_api_num_threads"))],
     "rest_api_timeout_in_ms": [(("--rest_api_timeout_in_ms=5",), {"request_timeout_ms": 5})],
     "rest_api_enable_cors_support": [
-        (("--rest_api_enable_cors_support",), warned("rest_api_enable_cors_support")),
+        (("--rest_api_enable_cors_support",), {"rest_cors": True}),
         (("--rest_api_enable_cors_support=false",), {}),
     ],
-    "enable_batching": [(("--enable_batching",), {"default.merge": "auto"}), (("--enable_batching=false",), {})],
+    "enable_batching": [
+        (
+            ("--enable_batching",),
+            {"default.merge": "always", "default.max_batch_rows": 1000, "default.max_queue": 10_000},
+        ),
+        (("--enable_batching=false",), {}),
+    ],
     "batching_parameters_file": [
         (
             ("--enable_batching=true", "--batching_parameters_file=batching"),
             {
-                "default.merge": "auto",
+                "default.merge": "always",
                 "default.max_batch_rows": 7,
-                "log": [("INFO", "max_batch_size: 7"), ("WARNING", "batch_timeout_micros: 5")],
+                "default.max_queue": 70,
+                "default.batch_timeout_us": 5,
             },
         )
     ],
@@ -166,7 +173,7 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     "platform_config_file": [
         (
             ("--platform_config_file=platform",),
-            {"default.merge": "auto", "default.max_batch_rows": 9, "log": [("INFO", "max_batch_size: 9")]},
+            {"default.merge": "always", "default.max_batch_rows": 9, "default.max_queue": 90},
         )
     ],
     "per_process_gpu_memory_fraction": [
@@ -196,10 +203,11 @@ CASES: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {
     "remove_unused_fields_from_bundle_metagraph": [
         (("--remove_unused_fields_from_bundle_metagraph",), told("remove_unused_fields_from_bundle_metagraph"))
     ],
-    "prefer_tflite_model": [(("--prefer_tflite_model",), warned("prefer_tflite_model"))],
-    "num_tflite_pools": [(("--num_tflite_pools=2",), warned("num_tflite_pools"))],
+    "prefer_tflite_model": [(("--prefer_tflite_model",), {"prefer_tflite": True})],
+    "num_tflite_pools": [(("--num_tflite_pools=2",), {"default.interpreters": 2})],
     "num_tflite_interpreters_per_pool": [
-        (("--num_tflite_interpreters_per_pool=2",), warned("num_tflite_interpreters_per_pool"))
+        (("--num_tflite_interpreters_per_pool=2",), {}),
+        (("--num_tflite_pools=3", "--num_tflite_interpreters_per_pool=2"), {"default.interpreters": 6}),
     ],
     "enable_signature_method_name_check": [
         (("--enable_signature_method_name_check",), warned("enable_signature_method_name_check"))

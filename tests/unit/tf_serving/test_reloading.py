@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from turnout.tf_serving.text_format import parse_message
 
 from turnout.errors import ConfigError, UnavailableError
+from turnout.text_proto.reader import parse_message
 from turnout.tf_serving import messages
 from turnout.tf_serving.reloading import ConfigPoll, check_models
 

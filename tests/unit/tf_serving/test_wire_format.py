@@ -2,11 +2,11 @@
 
 import pytest
 from google.protobuf import text_format
-from turnout.tf_serving.schema import Field, Message, Record
-from turnout.tf_serving.text_format import parse_message
 
 from tests.support.text_protos import published_class
 from turnout.errors import MalformedRequestError
+from turnout.text_proto.reader import parse_message
+from turnout.text_proto.schema import Field, Message, Record
 from turnout.tf_serving import messages
 from turnout.tf_serving.wire_format import decode_message
 
