@@ -4,6 +4,7 @@
 //! that parse Examples themselves get them as they came, and their signatures are held to TensorFlow Serving's contract.
 //! For all others [`features`] makes the inputs out of the Examples, and [`plan`] finds the outputs by name and type.
 
+mod classes;
 mod column;
 mod features;
 mod plan;
@@ -21,13 +22,13 @@ use turnout_core::{Error, ErrorCode, Result, Signature, Tensor};
 use crate::grpc::wire::{InputView, Limit};
 use crate::servable::Servable;
 
+pub(crate) use classes::ClassTable;
 pub(crate) use plan::{Method, Plan};
 
-/// What Classify or Regress answers.
-#[derive(Clone, Debug, PartialEq)]
+/// What Classify or Regress answers. Nothing is copied that the outputs hold as it is wanted.
+#[derive(Clone, Debug)]
 pub(crate) enum InferenceResult<'a> {
-    /// For each Example its classes.
-    Classes { rows: Vec<Vec<Class<'a>>> },
+    Classes(ClassTable<'a>),
     /// For each Example its value.
     Values(Cow<'a, [f32]>),
 }

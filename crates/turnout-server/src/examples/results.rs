@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use half::{bf16, f16};
 use turnout_core::{DType, Error, Result, Tensor, Values};
 
+use super::InferenceResult;
+use super::classes::{ClassTable, Labels};
 use super::plan::{Outputs, Plan};
-use super::{Class, InferenceResult, Label};
 
 /// See [`Plan::results`].
 pub(super) fn read<'a>(
@@ -22,12 +23,12 @@ pub(super) fn read<'a>(
         Outputs::Classes { labels, scores } => {
             let labels = labels.map(output).transpose()?;
             let scores = scores.map(output).transpose()?;
-            let rows = if plan.engine_parses {
-                contract_rows(labels, scores, examples)?
+            let table = if plan.engine_parses {
+                contract_classes(labels, scores, examples)?
             } else {
-                found_rows(labels, scores, examples)?
+                found_classes(labels, scores, examples)?
             };
-            Ok(InferenceResult::Classes { rows })
+            Ok(InferenceResult::Classes(table))
         }
         Outputs::Values(index) => {
             let tensor = output(index)?;
@@ -57,14 +58,12 @@ fn values(tensor: &Tensor, examples: usize) -> Result<InferenceResult<'_>> {
     Ok(InferenceResult::Values(values))
 }
 
-type Rows<'a> = Vec<Vec<Class<'a>>>;
-
 /// Outputs by TensorFlow Serving's contract: strings and floats, both `[examples, classes]`.
-fn contract_rows<'a>(
+fn contract_classes<'a>(
     labels: Option<&'a Tensor>,
     scores: Option<&'a Tensor>,
     examples: usize,
-) -> Result<Rows<'a>> {
+) -> Result<ClassTable<'a>> {
     if let Some(labels) = labels {
         check_table(labels, "classes", (DType::String, "DT_STRING"), examples)?;
     }
@@ -109,11 +108,11 @@ fn check_table(
 }
 
 /// Outputs of converted classifiers: scores of all classes, or one label for each Example, or both.
-fn found_rows<'a>(
+fn found_classes<'a>(
     labels: Option<&'a Tensor>,
     scores: Option<&'a Tensor>,
     examples: usize,
-) -> Result<Rows<'a>> {
+) -> Result<ClassTable<'a>> {
     let columns = |tensor: &Tensor| match *tensor.shape() {
         [rows] if rows == examples => Ok(1),
         [rows, columns] if rows == examples => Ok(columns),
@@ -129,7 +128,10 @@ fn found_rows<'a>(
     match (named, scored) {
         (Some(named), Some(scored)) if named == scored => table(labels, scores, examples, scored),
         // The model's choice among its classes; their scores are known by their positions.
-        (Some(1) | None, Some(scored)) => table(None, scores, examples, scored).map(numbered),
+        (Some(1) | None, Some(scored)) => Ok(ClassTable {
+            labels: Labels::Positions,
+            ..table(None, scores, examples, scored)?
+        }),
         (Some(named), None) => table(labels, None, examples, named),
         (named, scored) => Err(Error::execution_failed(format!(
             "the outputs of labels and scores have different numbers of classes: got {} and {}",
@@ -139,63 +141,42 @@ fn found_rows<'a>(
     }
 }
 
-/// Labels by the positions of the classes.
-fn numbered(mut rows: Rows<'_>) -> Rows<'_> {
-    for row in &mut rows {
-        for (class, number) in row.iter_mut().zip(0..) {
-            class.label = Label::Number(number);
-        }
-    }
-    rows
-}
-
 /// `classes` of each Example; labels are empty and scores zero where the model has none.
 fn table<'a>(
     labels: Option<&'a Tensor>,
     scores: Option<&'a Tensor>,
     examples: usize,
     classes: usize,
-) -> Result<Rows<'a>> {
-    let label_at = labels.map(labels_of).transpose()?;
-    let scores = match scores {
-        Some(tensor) => {
-            Some(numbers(tensor).ok_or_else(|| wrong_dtype("scores", "DT_FLOAT", tensor, " "))?)
+) -> Result<ClassTable<'a>> {
+    let labels = labels.map_or(Ok(Labels::None), |tensor| {
+        if is_label(tensor.dtype()) {
+            Ok(Labels::Of(tensor.values()))
+        } else {
+            Err(wrong_dtype("classes", "DT_STRING", tensor, " "))
         }
-        None => None,
-    };
-    let class = |index: usize| Class {
-        label: label_at
-            .as_ref()
-            .map_or(Label::Text(b""), |label_at| label_at(index)),
-        score: scores.as_ref().map_or(0.0, |scores| scores[index]),
-    };
-    let row = |row: usize| (0..classes).map(|at| class(row * classes + at)).collect();
-    Ok((0..examples).map(row).collect())
+    });
+    let scores = scores.map(|tensor| {
+        numbers(tensor).ok_or_else(|| wrong_dtype("scores", "DT_FLOAT", tensor, " "))
+    });
+    Ok(ClassTable {
+        examples,
+        classes,
+        labels: labels?,
+        scores: scores.transpose()?,
+    })
 }
 
-type LabelAt<'a> = Box<dyn Fn(usize) -> Label<'a> + 'a>;
-
-/// Texts and whole numbers are labels.
-fn labels_of(tensor: &Tensor) -> Result<LabelAt<'_>> {
-    macro_rules! numbers {
-        ($values:expr) => {{
-            let values = $values;
-            Box::new(move |index: usize| Label::Number(i128::from(values[index])))
-        }};
-    }
-    Ok(match tensor.values() {
-        Values::String(values) => Box::new(|index| Label::Text(&values[index])),
-        Values::Int64(values) => numbers!(values),
-        Values::Int32(values) => numbers!(values),
-        Values::Int16(values) => numbers!(values),
-        Values::Int8(values) => numbers!(values),
-        Values::Uint64(values) => numbers!(values),
-        Values::Uint32(values) => numbers!(values),
-        Values::Uint16(values) => numbers!(values),
-        Values::Uint8(values) => numbers!(values),
-        Values::Bool(values) => numbers!(values),
-        _ => return Err(wrong_dtype("classes", "DT_STRING", tensor, " ")),
-    })
+/// Texts, whole numbers and truth values are labels.
+fn is_label(dtype: DType) -> bool {
+    !matches!(
+        dtype,
+        DType::Float16
+            | DType::Bfloat16
+            | DType::Float32
+            | DType::Float64
+            | DType::Complex64
+            | DType::Complex128
+    )
 }
 
 /// The values as floats, rounded where they have more digits; None where they are no numbers.

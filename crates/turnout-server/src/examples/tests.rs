@@ -240,20 +240,17 @@ fn outputs_of_converted_classifiers_are_found_by_name_and_type() {
     ];
     for (names, outputs, want) in cases {
         let result = read(Method::Classify, &names, &outputs).expect("found");
-        let InferenceResult::Classes { rows } = result else {
+        let InferenceResult::Classes(table) = result else {
             panic!("classes are wanted");
         };
-        let class = |class: &Class<'_>| {
-            let label = class
-                .label
-                .with_text(|text| String::from_utf8_lossy(text).into_owned());
-            format!("({label}, {:?})", class.score)
+        let class = |class: Class<'_>| {
+            let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+            format!("({}, {:?})", class.label.with_text(text), class.score)
         };
-        let row = |row: &Vec<Class<'_>>| {
-            let classes: Vec<String> = row.iter().map(class).collect();
-            format!("[{}]", classes.join(", "))
-        };
-        let rows: Vec<String> = rows.iter().map(row).collect();
+        let rows: Vec<String> = table
+            .rows()
+            .map(|row| format!("[{}]", row.map(class).collect::<Vec<_>>().join(", ")))
+            .collect();
         assert_eq!(format!("[{}]", rows.join(", ")), want, "{names:?}");
     }
 }
@@ -262,14 +259,16 @@ fn outputs_of_converted_classifiers_are_found_by_name_and_type() {
 fn values_are_found_by_name_or_alone() {
     let numbers = tensor(&[2, 1], Values::Int32(vec![3, -4]));
     let other = tensor(&[2], Values::Float32(vec![0.0; 2]));
-    let want = InferenceResult::Values(vec![3.0, -4.0].into());
+    let values = |names: &[&str], outputs: &[Tensor]| match read(Method::Regress, names, outputs)
+        .expect("found")
+    {
+        InferenceResult::Values(values) => values.into_owned(),
+        InferenceResult::Classes(_) => panic!("values are wanted"),
+    };
     let alone = [numbers.clone()];
-    assert_eq!(read(Method::Regress, &["y"], &alone).expect("alone"), want);
+    assert_eq!(values(&["y"], &alone), [3.0, -4.0]);
     let both = [other, numbers];
-    assert_eq!(
-        read(Method::Regress, &["a", "outputs"], &both).expect("named"),
-        want
-    );
+    assert_eq!(values(&["a", "outputs"], &both), [3.0, -4.0]);
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(crate) fn encode_multi_inference_response(
     let mut out = vec![0; head_bytes];
     for inferred in results {
         let arm = match inferred.result {
-            InferenceResult::Classes { .. } => CLASSIFICATION,
+            InferenceResult::Classes(_) => CLASSIFICATION,
             InferenceResult::Values(_) => REGRESSION_FIELD,
         };
         let mut result = Vec::new();
@@ -73,15 +73,15 @@ fn put_spec(out: &mut Vec<u8>, number: u32, spec: &ModelSpecView<'_>) {
 
 fn put_result(out: &mut Vec<u8>, number: u32, result: &InferenceResult<'_>) -> Result<()> {
     match result {
-        InferenceResult::Classes { rows } => {
-            let row_bytes: Vec<usize> = rows.iter().map(|row| row_len(row)).collect();
+        InferenceResult::Classes(table) => {
+            let row_bytes: Vec<usize> = table.rows().map(row_len).collect();
             let total = row_bytes
                 .iter()
                 .map(|bytes| bytes_len(ROWS_OF_CLASSES, *bytes));
             put_bytes_head(out, number, total.sum());
-            for (row, bytes) in rows.iter().zip(row_bytes) {
+            for (mut row, bytes) in table.rows().zip(row_bytes) {
                 put_bytes_head(out, ROWS_OF_CLASSES, bytes);
-                row.iter().try_for_each(|class| put_class(out, class))?;
+                row.try_for_each(|class| put_class(out, &class))?;
             }
         }
         InferenceResult::Values(values) => {
@@ -96,10 +96,8 @@ fn put_result(out: &mut Vec<u8>, number: u32, result: &InferenceResult<'_>) -> R
     Ok(())
 }
 
-fn row_len(classes: &[Class<'_>]) -> usize {
-    let lengths = classes
-        .iter()
-        .map(|class| bytes_len(CLASSES, class_len(class)));
+fn row_len<'a>(classes: impl Iterator<Item = Class<'a>>) -> usize {
+    let lengths = classes.map(|class| bytes_len(CLASSES, class_len(&class)));
     lengths.sum()
 }
 

@@ -10,8 +10,8 @@ pub(super) fn encode(result: &InferenceResult<'_>, out: &mut Vec<u8>) {
         InferenceResult::Values(values) => {
             write_list(values.iter(), out, |value, out| write_f32(*value, out));
         }
-        InferenceResult::Classes { rows } => write_list(rows.iter(), out, |row, out| {
-            write_list(row.iter(), out, |class, out| {
+        InferenceResult::Classes(table) => write_list(table.rows(), out, |row, out| {
+            write_list(row, out, |class, out| {
                 out.push(b'[');
                 class.label.with_text(|label| write_string(label, out));
                 out.push(b',');

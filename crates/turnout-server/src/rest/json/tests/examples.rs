@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use turnout_core::Result;
+use turnout_core::{DType, Result, Shape, Signature, Tensor, TensorSpec, Values};
 
-use crate::examples::{Class, InferenceResult, Label};
+use crate::examples::{Method, Plan};
 use crate::grpc::wire::{FeatureValues, InputView, decode_example};
 use crate::rest::json::{JsonOptions, decode_examples, encode_results};
 
@@ -115,28 +115,49 @@ fn syntax_goes_before_everything_that_is_said() {
 
 #[test]
 fn results_are_lists_of_pairs_or_values() {
-    let class = |label, score| Class { label, score };
-    let classes = InferenceResult::Classes {
-        rows: vec![
-            vec![
-                class(Label::Text(b"a\"\xff"), 0.25),
-                class(Label::Number(-3), 1.0),
-            ],
-            vec![class(Label::Text(b""), f32::NAN)],
-            vec![],
-        ],
+    let tensor =
+        |shape: &[usize], values| Tensor::new(Shape::from_slice(shape), values).expect("as many");
+    let spec = |name: &str, dtype| TensorSpec {
+        name: name.to_owned(),
+        tensor: name.to_owned(),
+        dtype,
+        shape: None,
+        any_shape: false,
     };
-    let values = InferenceResult::Values(vec![3.0, 1e-7, f32::INFINITY].into());
-    let cases: [(_, &[u8]); 2] = [
-        (
-            classes,
-            b"{\"results\":[[[\"a\\\"\xff\",0.25],[\"-3\",1.0]],[[\"\",NaN]],[]]}",
-        ),
-        (values, b"{\"results\":[3.0,1e-7,Infinity]}"),
+    let labels = [&b"a\"\xff"[..], b"-3", b"", b"b"].map(Bytes::from_static);
+    let table = [
+        tensor(&[2, 2], Values::String(labels.to_vec())),
+        tensor(&[2, 2], Values::Float32(vec![0.25, 1.0, f32::NAN, 3e-9])),
     ];
-    for (result, want) in cases {
+    let values = [tensor(&[2], Values::Float32(vec![3.0, f32::INFINITY]))];
+    let classes = vec![
+        spec("classes", DType::String),
+        spec("scores", DType::Float32),
+    ];
+    let outputs = vec![spec("outputs", DType::Float32)];
+    let cases: [(_, _, &[Tensor], &[u8]); 2] = [
+        (
+            Method::Classify,
+            classes,
+            &table,
+            b"{\"results\":[[[\"a\\\"\xff\",0.25],[\"-3\",1.0]],[[\"\",NaN],[\"b\",3e-9]]]}",
+        ),
+        (
+            Method::Regress,
+            outputs,
+            &values,
+            b"{\"results\":[3.0,Infinity]}",
+        ),
+    ];
+    for (method, outputs, tensors, want) in cases {
+        let signature = Signature {
+            name: "s".to_owned(),
+            inputs: vec![spec("x", DType::Float32)],
+            outputs,
+        };
+        let plan = Plan::new(method, &signature, false).expect("found");
         let mut out = Vec::new();
-        encode_results(&result, &mut out);
+        encode_results(&plan.results(tensors, 2).expect("they fit"), &mut out);
         assert_eq!(out, want, "{}", String::from_utf8_lossy(&out));
     }
 }
