@@ -322,9 +322,8 @@ impl TensorInfo {
         if let Some(parameters) = table.table(4)? {
             quantization::check(&parameters, element, fixed.as_deref())?;
         }
-        let declared = fixed.iter().flatten().copied();
-        let elements = declared.fold(Some(1i64), |product, dim| {
-            product?.checked_mul(i64::from(dim).max(1))
+        let elements = fixed.iter().flatten().try_fold(1i64, |product, dim| {
+            product.checked_mul(i64::from(*dim).max(1))
         });
         let varying = table.integers(7)?.filter(|dims| !dims.is_empty());
         let knows_rank = table.u8(8)?.unwrap_or(0) != 0;
