@@ -69,6 +69,7 @@ pub(super) struct SavedModel {
     /// Behind the session, which uses it; keeps the operators alive that `calls` points to.
     _graph: Owned<Graph>,
     signatures: Vec<Signature>,
+    signature_defs: Vec<(String, Vec<u8>)>,
     calls: Vec<Call>,
     /// Where the private copy is or was: not a client's business.
     folder: CString,
@@ -114,10 +115,14 @@ impl SavedModel {
             .iter()
             .map(|signature| Call::find(runtime, &graph, &meta, signature))
             .collect::<Result<_>>()?;
+        let described = meta.signatures.iter();
         Ok(Self {
             session,
             _graph: graph,
             signatures,
+            signature_defs: described
+                .map(|(name, message)| ((*name).to_owned(), message.to_vec()))
+                .collect(),
             calls,
             folder,
             _files: artifact.hold().filter(|_| meta.has_assets),
@@ -136,6 +141,10 @@ fn with_any_shape(mut signature: Signature) -> Signature {
 impl Model for SavedModel {
     fn signatures(&self) -> &[Signature] {
         &self.signatures
+    }
+
+    fn signature_defs(&self) -> &[(String, Vec<u8>)] {
+        &self.signature_defs
     }
 
     fn state_change(&self, signature: usize) -> Option<&str> {
