@@ -92,6 +92,12 @@ pub trait Model: Send + Sync {
     /// The default signature first; never empty.
     fn signatures(&self) -> &[Signature];
 
+    /// What the artifact says of its own signatures, those included that nobody can call: serialized `SignatureDef`s of
+    /// TensorFlow by name. Empty where it has none.
+    fn signature_defs(&self) -> &[(String, Vec<u8>)] {
+        &[]
+    }
+
     /// What in a signature may change the model's own state, so that one call shows in the answers of the next: such a
     /// signature is neither run before clients ask nor merged. None where nothing does.
     fn state_change(&self, _signature: usize) -> Option<&str> {

@@ -4,7 +4,7 @@ from turnout import _dataplane
 from turnout.client import protobuf
 from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
-from turnout.client.wire_names import DTYPE_BY_NUMBER, STATUS_NAMES, VERSION_STATES, default_first
+from turnout.client.wire_names import DTYPE_BY_NUMBER, STATUS_NAMES, VERSION_STATES, default_first, make_signature
 from turnout.data.arrays import inputs_to_wire, outputs_from_wire
 from turnout.data.inputs import Inputs
 from turnout.data.prediction import Prediction
@@ -104,22 +104,23 @@ def _read_metadata(model: str, answer: Answer) -> ModelMetadata:
     return ModelMetadata(model, version, default_first(signatures))
 
 
-def _read_signature(name: str, data: bytes) -> Signature:
+def _read_signature(name: str, data: bytes) -> Signature | None:
     fields = protobuf.read_fields(data)
     inputs, outputs = protobuf.text_map(fields, 1), protobuf.text_map(fields, 2)
-    return Signature(
+    return make_signature(
         name,
-        tuple(_read_spec(key, spec) for key, spec in inputs.items()),
-        tuple(_read_spec(key, spec) for key, spec in outputs.items()),
+        {key: _read_spec(key, spec) for key, spec in inputs.items()},
+        {key: _read_spec(key, spec) for key, spec in outputs.items()},
     )
 
 
-def _read_spec(name: str, data: bytes) -> TensorSpec:
+def _read_spec(name: str, data: bytes) -> TensorSpec | None:
+    """Reads a dense tensor of a known type; the metadata has others as well, which are never sent."""
     fields = protobuf.read_fields(data)
+    dtype = DTYPE_BY_NUMBER.get(protobuf.integer(fields, 2))
+    if dtype is None or protobuf.payloads(fields, 4) or protobuf.payloads(fields, 5):
+        return None
     shape = protobuf.read_fields(protobuf.payload(fields, 3))
     sizes = [protobuf.integer(protobuf.read_fields(dimension), 1) for dimension in protobuf.payloads(shape, 2)]
     known = None if protobuf.integer(shape, 3) else tuple(None if size < 0 else size for size in sizes)
-    dtype = DTYPE_BY_NUMBER.get(protobuf.integer(fields, 2))
-    if dtype is None:
-        raise InternalError(f"the server's metadata has an unknown element type for `{name}`")
     return TensorSpec(name, protobuf.text(fields, 1) or name, dtype, known)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from turnout.client.exchange import Answer, Exchange, Unread
 from turnout.client.records import ModelMetadata, ModelSummary, VersionStatus
-from turnout.client.wire_names import DTYPE_BY_NAME, default_first
+from turnout.client.wire_names import DTYPE_BY_NAME, default_first, make_signature
 from turnout.data.arrays import BYTES_SUFFIX, check_finite, dtype_name, round_to_bfloat16
 from turnout.data.inputs import Inputs, name_inputs
 from turnout.data.prediction import Prediction
@@ -182,14 +182,18 @@ def _read_status(entry: Mapping[str, Any]) -> VersionStatus:
     )
 
 
-def _read_signature(name: str, record: Mapping[str, Any]) -> Signature:
-    inputs = tuple(_read_spec(key, spec) for key, spec in record.get("inputs", {}).items())
-    outputs = tuple(_read_spec(key, spec) for key, spec in record.get("outputs", {}).items())
-    return Signature(name, inputs, outputs)
+def _read_signature(name: str, record: Mapping[str, Any]) -> Signature | None:
+    inputs = {key: _read_spec(key, spec) for key, spec in record.get("inputs", {}).items()}
+    outputs = {key: _read_spec(key, spec) for key, spec in record.get("outputs", {}).items()}
+    return make_signature(name, inputs, outputs)
 
 
-def _read_spec(name: str, record: Mapping[str, Any]) -> TensorSpec:
+def _read_spec(name: str, record: Mapping[str, Any]) -> TensorSpec | None:
+    """Reads a dense tensor of a known type; the metadata has others as well, which are never sent."""
+    dtype = DTYPE_BY_NAME.get(record["dtype"])
+    if dtype is None or "coo_sparse" in record or "composite_tensor" in record:
+        return None
     shape = record.get("tensor_shape", {})
     dimensions = [int(dimension["size"]) for dimension in shape.get("dim", ())]
     known = None if shape.get("unknown_rank") else tuple(None if size < 0 else size for size in dimensions)
-    return TensorSpec(name, record.get("name", name), DTYPE_BY_NAME.get(record["dtype"], "string"), known)
+    return TensorSpec(name, record.get("name", name), dtype, known)

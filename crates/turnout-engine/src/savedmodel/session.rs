@@ -74,6 +74,7 @@ pub(super) struct SavedModel {
     /// Behind the session, which uses it; keeps the operators alive that `calls` points to.
     _graph: Owned<Graph>,
     signatures: Vec<Signature>,
+    signature_defs: Vec<(String, Vec<u8>)>,
     calls: Vec<Call>,
     has_xla: bool,
     /// Where the private copy is or was: not a client's business.
@@ -121,10 +122,14 @@ impl SavedModel {
             .iter()
             .map(|signature| Call::find(runtime, &graph, &meta, signature))
             .collect::<Result<_>>()?;
+        let described = meta.signatures.iter();
         Ok(Self {
             session,
             _graph: graph,
             signatures,
+            signature_defs: described
+                .map(|(name, message)| ((*name).to_owned(), message.to_vec()))
+                .collect(),
             calls,
             has_xla: has_xla(&options.savedmodel.session_config)?,
             folder,
@@ -144,6 +149,10 @@ fn with_any_shape(mut signature: Signature) -> Signature {
 impl Model for SavedModel {
     fn signatures(&self) -> &[Signature] {
         &self.signatures
+    }
+
+    fn signature_defs(&self) -> &[(String, Vec<u8>)] {
+        &self.signature_defs
     }
 
     fn state_change(&self, signature: usize) -> Option<&str> {

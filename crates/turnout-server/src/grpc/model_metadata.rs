@@ -10,7 +10,7 @@ use super::target;
 use super::wire::data_type_number;
 use super::wire::messages::{
     Any, Dim, GetModelMetadataRequest, GetModelMetadataResponse, Int64Value, ModelSpec,
-    SignatureDef, SignatureDefMap, TensorInfo, TensorShape, VersionChoice,
+    RawSignatureDefMap, SignatureDef, SignatureDefMap, TensorInfo, TensorShape, VersionChoice,
 };
 use crate::routes::Routes;
 
@@ -32,12 +32,19 @@ pub(crate) fn answer(routes: &Routes, message: &[u8]) -> Result<GetModelMetadata
     let resolve =
         |model: &str, choice: turnout_core::route::VersionChoice<'_>| routes.resolve(model, choice);
     let servable = target::servable(Some(spec), resolve)?;
-    let definitions = SignatureDefMap {
-        signature_def: servable.signatures.iter().map(definition).collect(),
+    let value = match servable.engine_model().signature_defs() {
+        [] => SignatureDefMap {
+            signature_def: servable.signatures.iter().map(definition).collect(),
+        }
+        .encode_to_vec(),
+        own => RawSignatureDefMap {
+            signature_def: own.iter().cloned().collect(),
+        }
+        .encode_to_vec(),
     };
     let any = Any {
         type_url: SIGNATURE_DEF_MAP_URL.to_owned(),
-        value: definitions.encode_to_vec(),
+        value,
     };
     let version = Int64Value {
         value: servable.version.cast_signed(),

@@ -149,8 +149,8 @@ fn page(service: &Service, call: &Call<'_>, context: &RequestContext) -> Respons
         }
         Target::Metadata => service
             .resolve(&call.model, call.version.choice())
-            .map(|servable| metadata::metadata(&servable))
-            .map_err(|error| not_found(error, &call.version)),
+            .map_err(|error| not_found(error, &call.version))
+            .and_then(|servable| Ok(metadata::metadata(&servable)?)),
         Target::Predict | Target::Classify | Target::Regress => {
             Err(Error::internal("bug: a prediction is no page").into())
         }

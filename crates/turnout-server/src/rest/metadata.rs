@@ -1,38 +1,53 @@
 //! The signatures of a version, in TensorFlow Serving's shape.
 
+mod definition;
+mod values;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use turnout_core::{DType, Signature, TensorSpec};
+use serde_json::Value;
+use turnout_core::{Error, Result, Signature, TensorSpec};
 
 use super::spaced_document;
+use crate::grpc::wire::data_type_number;
 use crate::servable::Servable;
 
 /// `{"model_spec": …, "metadata": {"signature_def": {"signature_def": …}}}`; the doubled name is the protocol's.
-pub(super) fn metadata(servable: &Servable) -> Vec<u8> {
-    let version = servable.version.to_string();
-    spaced_document(&MetadataDocument {
+///
+/// # Errors
+/// `internal` where the engine gave a signature that cannot be read.
+pub(super) fn metadata(servable: &Servable) -> Result<Vec<u8>> {
+    let signature_def = match servable.engine_model().signature_defs() {
+        [] => {
+            let named = |signature: &Signature| (signature.name.clone(), signature.into());
+            servable.signatures.iter().map(named).collect()
+        }
+        own => own.iter().map(read).collect::<Result<_>>()?,
+    };
+    Ok(spaced_document(&MetadataDocument {
         model_spec: ModelSpec {
             name: &servable.model,
             signature_name: "",
-            version,
+            version: servable.version.to_string(),
         },
         metadata: Metadata {
-            signature_def: SignatureDefMap {
-                signature_def: servable
-                    .signatures
-                    .iter()
-                    .map(|signature| (&*signature.name, signature.into()))
-                    .collect(),
-            },
+            signature_def: SignatureDefMap { signature_def },
         },
-    })
+    }))
+}
+
+fn read((name, message): &(String, Vec<u8>)) -> Result<(String, SignatureDef)> {
+    let unreadable =
+        |cause| Error::internal("the signatures of the model cannot be read").with_source(cause);
+    let signature = definition::read(message).map_err(unreadable)?;
+    Ok((name.clone(), signature))
 }
 
 #[derive(Serialize)]
 struct MetadataDocument<'a> {
     model_spec: ModelSpec<'a>,
-    metadata: Metadata<'a>,
+    metadata: Metadata,
 }
 
 #[derive(Serialize)]
@@ -43,32 +58,56 @@ struct ModelSpec<'a> {
 }
 
 #[derive(Serialize)]
-struct Metadata<'a> {
-    signature_def: SignatureDefMap<'a>,
+struct Metadata {
+    signature_def: SignatureDefMap,
 }
 
 #[derive(Serialize)]
-struct SignatureDefMap<'a> {
-    signature_def: BTreeMap<&'a str, SignatureDef<'a>>,
+struct SignatureDefMap {
+    signature_def: BTreeMap<String, SignatureDef>,
 }
 
 #[derive(Serialize)]
-struct SignatureDef<'a> {
-    inputs: BTreeMap<&'a str, TensorInfo<'a>>,
-    outputs: BTreeMap<&'a str, TensorInfo<'a>>,
-    method_name: &'static str,
-    defaults: NoDefaults,
+struct SignatureDef {
+    inputs: BTreeMap<String, TensorInfo>,
+    outputs: BTreeMap<String, TensorInfo>,
+    method_name: String,
+    /// Values of inputs that may be left out.
+    defaults: BTreeMap<String, Value>,
 }
 
-/// No engine has inputs that may be left out.
 #[derive(Serialize)]
-struct NoDefaults {}
+struct TensorInfo {
+    dtype: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tensor_shape: Option<TensorShape>,
+    #[serde(flatten)]
+    encoding: Option<Encoding>,
+}
+
+/// Where a tensor is in the graph.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Encoding {
+    Name(String),
+    CooSparse(CooSparse),
+    CompositeTensor(Composite),
+}
 
 #[derive(Serialize)]
-struct TensorInfo<'a> {
-    dtype: &'static str,
-    tensor_shape: TensorShape,
-    name: &'a str,
+struct CooSparse {
+    #[serde(rename = "values_tensor_name")]
+    values: String,
+    #[serde(rename = "indices_tensor_name")]
+    indices: String,
+    #[serde(rename = "dense_shape_tensor_name")]
+    dense_shape: String,
+}
+
+/// A tensor of several parts, such as a ragged one. What TensorFlow's `type_spec` says of it is left out.
+#[derive(Serialize)]
+struct Composite {
+    components: Vec<TensorInfo>,
 }
 
 #[derive(Serialize)]
@@ -80,69 +119,46 @@ struct TensorShape {
 #[derive(Serialize)]
 struct Dim {
     size: String,
-    name: &'static str,
+    name: String,
 }
 
-impl<'a> From<&'a Signature> for SignatureDef<'a> {
-    fn from(signature: &'a Signature) -> Self {
-        let infos = |specs: &'a [TensorSpec]| {
-            specs
-                .iter()
-                .map(|spec| (spec.name.as_str(), spec.into()))
-                .collect()
+impl From<&Signature> for SignatureDef {
+    fn from(signature: &Signature) -> Self {
+        let infos = |specs: &[TensorSpec]| {
+            let named = |spec: &TensorSpec| (spec.name.clone(), spec.into());
+            specs.iter().map(named).collect()
         };
         Self {
             inputs: infos(&signature.inputs),
             outputs: infos(&signature.outputs),
-            method_name: "tensorflow/serving/predict",
-            defaults: NoDefaults {},
+            method_name: "tensorflow/serving/predict".into(),
+            defaults: BTreeMap::new(),
         }
     }
 }
 
-impl<'a> From<&'a TensorSpec> for TensorInfo<'a> {
-    fn from(spec: &'a TensorSpec) -> Self {
+impl From<&TensorSpec> for TensorInfo {
+    fn from(spec: &TensorSpec) -> Self {
         let dim = |dim: &Option<usize>| Dim {
             size: dim.map_or_else(|| "-1".into(), |dim| dim.to_string()),
-            name: "",
+            name: String::new(),
         };
         let tensor_shape = TensorShape {
             dim: spec.shape.iter().flatten().map(dim).collect(),
             unknown_rank: spec.shape.is_none(),
         };
         Self {
-            dtype: data_type(spec.dtype),
-            tensor_shape,
-            name: &spec.tensor,
+            dtype: values::data_type(data_type_number(spec.dtype)),
+            tensor_shape: Some(tensor_shape),
+            encoding: Some(Encoding::Name(spec.tensor.clone())),
         }
-    }
-}
-
-/// The name of TensorFlow's `DataType`.
-fn data_type(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "DT_BOOL",
-        DType::Int8 => "DT_INT8",
-        DType::Int16 => "DT_INT16",
-        DType::Int32 => "DT_INT32",
-        DType::Int64 => "DT_INT64",
-        DType::Uint8 => "DT_UINT8",
-        DType::Uint16 => "DT_UINT16",
-        DType::Uint32 => "DT_UINT32",
-        DType::Uint64 => "DT_UINT64",
-        DType::Float16 => "DT_HALF",
-        DType::Bfloat16 => "DT_BFLOAT16",
-        DType::Float32 => "DT_FLOAT",
-        DType::Float64 => "DT_DOUBLE",
-        DType::Complex64 => "DT_COMPLEX64",
-        DType::Complex128 => "DT_COMPLEX128",
-        DType::String => "DT_STRING",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turnout_core::DType;
 
     use super::*;
 

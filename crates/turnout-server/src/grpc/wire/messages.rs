@@ -76,6 +76,13 @@ pub(crate) struct SignatureDefMap {
     pub(crate) signature_def: BTreeMap<String, SignatureDef>,
 }
 
+/// The same message, with signatures as they were serialized.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RawSignatureDefMap {
+    #[prost(btree_map = "string, bytes", tag = "1")]
+    pub(crate) signature_def: BTreeMap<String, Vec<u8>>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct SignatureDef {
     #[prost(btree_map = "string, message", tag = "1")]
