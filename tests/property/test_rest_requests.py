@@ -118,7 +118,7 @@ base64s = st.one_of(
 )  # fmt: skip
 
 
-others = st.sampled_from(["null", "true", "false", "1", '"x"', "tru", "[]", "{}", '{"a":1}', '{"b64":"aGk=","c":1}'])
+others = st.sampled_from(["null", "true", "false", "1", '"x"', "nope", "[]", "{}", '{"a":1}', '{"b64":"aGk=","c":1}'])
 
 
 def leaves(dtype: str) -> st.SearchStrategy[Tokens]:

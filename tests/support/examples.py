@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.savedmodel import PYTHON
-from tests.support.savedmodel import SCRIPT as OTHER_SCRIPT
+from tests.support.savedmodel import PYTHON, SCRIPTS
 from tests.support.serving_stubs import serving_stubs
 
-SCRIPT = OTHER_SCRIPT.with_name("make_examples.py")
+SCRIPT = SCRIPTS / "make_examples.py"
 STUBS = serving_stubs()
 
 WEIGHTS = ((1.0, -1.0, 0.5), (0.25, 2.0, -1.0))

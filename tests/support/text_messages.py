@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.support.text_protos import class_of, made_class, published_class
 from turnout.text_proto.schema import AnyOf, EnumType, Field, FieldType, MapOf, Message
+from turnout.text_proto.session_config import CONFIG_PROTO
 from turnout.tf_serving import messages
 
 FILES = {
@@ -16,7 +17,7 @@ FILES = {
         messages.MONITORING_CONFIG,
         messages.SSL_CONFIG,
         messages.PLATFORM_CONFIG_MAP,
-        messages.CONFIG_PROTO,
+        CONFIG_PROTO,
     )
 }
 SCALARS: dict[str, st.SearchStrategy[Any]] = {

@@ -128,7 +128,14 @@ def _model(model: ModelRecord) -> JsonValue:
 
 
 def _missing(name: str, problem: str) -> JsonValue:
-    return {"name": name, "default": None, "labels": {}, "problem": problem, "versions": []}
+    return {
+        "name": name,
+        "default": None,
+        "labels": {},
+        "problem": problem,
+        "request_log_rate": 0.0,
+        "versions": [],
+    }
 
 
 def is_shown(record: VersionRecord) -> bool:

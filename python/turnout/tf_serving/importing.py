@@ -6,6 +6,7 @@ from pathlib import Path
 from turnout.errors import ConfigError
 from turnout.text_proto.reader import read_message
 from turnout.text_proto.schema import Record
+from turnout.text_proto.session_config import CONFIG_PROTO
 from turnout.tf_serving import messages
 from turnout.tf_serving.batching import translate_batching
 from turnout.tf_serving.models import translate_models
@@ -90,7 +91,7 @@ def _import_batching(files: Files, outcome: Outcome) -> None:
 def _import_session(files: Files, outcome: Outcome, *, has_session: bool) -> None:
     if files.tensorflow_session_config_file is None:
         return
-    read_message(files.tensorflow_session_config_file, messages.CONFIG_PROTO)
+    read_message(files.tensorflow_session_config_file, CONFIG_PROTO)
     if has_session:
         both = f"`{files.platform_config_file}` and `{files.tensorflow_session_config_file}`"
         raise ConfigError(f"sessions are set up by two files: {both}", hint="Upstream reads only the first: take one.")

@@ -6,7 +6,7 @@ from typing import Any
 from turnout.errors import ConfigError
 from turnout.text_proto.reader import read_message
 from turnout.text_proto.schema import Record
-from turnout.tf_serving import messages
+from turnout.text_proto.session_config import CONFIG_PROTO
 from turnout.tf_serving.flag_parsing import Arguments
 
 _MAX_THREADS = 1024
@@ -22,10 +22,10 @@ def session_settings(arguments: Arguments) -> dict[str, Any]:
         ConfigError: the file is wrong, or a flag has a value that it cannot have.
     """
     settings: dict[str, Any] = {}
-    file = Record(messages.CONFIG_PROTO)
+    file = Record(CONFIG_PROTO)
     if arguments.text(_FILE):
         path = Path(arguments.text(_FILE)).absolute()
-        file = read_message(path, messages.CONFIG_PROTO)
+        file = read_message(path, CONFIG_PROTO)
         settings["session_config_file"] = str(path)
     session = arguments.integer("tensorflow_session_parallelism")
     for kind in ("intra", "inter"):

@@ -5,6 +5,7 @@ from tests.support.command import check_recording, run
 
 SIZED_TO_THE_MACHINE = {
     r'(cache_dir +)"[^"]*"': r'\1"CACHE"',
+    r'(request_log_dir +)"[^"]*"': r'\1"LOG"',
     r"((?:executor_threads|loops) +)\d+": r"\1CORES",
     r"((?:inflight_bytes|max_body_bytes) +)\d+": r"\1BYTES",
     r"  +": "  ",

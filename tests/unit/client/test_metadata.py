@@ -14,11 +14,17 @@ def info(dtype: str, number: int, name: str, **more: Any) -> tuple[dict[str, Any
     """A `TensorInfo` in both forms; `more` are parts instead of a name."""
     shape = protobuf.write_bytes(3, protobuf.write_integer(3, 1))
     place = b"".join(protobuf.write_bytes(4, b"") for _ in more) or protobuf.write_bytes(1, name.encode())
-    record = {"dtype": dtype, "tensor_shape": {"dim": [], "unknown_rank": True}, **(more or {"name": name})}
+    record: dict[str, Any] = {
+        "dtype": dtype,
+        "tensor_shape": {"dim": [], "unknown_rank": True},
+        **(more or {"name": name}),
+    }
     return record, place + protobuf.write_integer(2, number) + shape
 
 
-SIGNATURES = {
+Infos = dict[str, tuple[dict[str, Any], bytes]]
+
+SIGNATURES: dict[str, tuple[Infos, Infos]] = {
     "__saved_model_init_op": ({}, {"__saved_model_init_op": info("DT_INVALID", 0, "NoOp")}),
     "sparse": ({"s": info("DT_FLOAT", 1, "", coo_sparse={})}, {"y": info("DT_FLOAT", 1, "y:0")}),
     "resource": ({"r": info("DT_RESOURCE", 20, "r:0")}, {}),
