@@ -65,7 +65,7 @@ def make_models(folder: Path) -> list[BenchModel]:
         ("conv", "convolutions of 28×28 images, three layers, 10 classes", _make_conv),
     ]
     models = [_finish(name, meaning, folder / f"{name}.onnx", make) for name, meaning, make in makers]
-    return [*models, _make_half_plus_two(folder)]
+    return [*models, *_make_half_plus_two(folder)]
 
 
 def _finish(name: str, meaning: str, file: Path, make: Callable[[Path], tuple[int, ...]]) -> BenchModel:
@@ -81,15 +81,20 @@ def _finish(name: str, meaning: str, file: Path, make: Callable[[Path], tuple[in
     return BenchModel(name, meaning, "onnx", file, bodies, tolerance=1e-4)
 
 
-def _make_half_plus_two(folder: Path) -> BenchModel:
-    """A graph that does next to nothing: what is measured is everything around it."""
+def _make_half_plus_two(folder: Path) -> list[BenchModel]:
+    """A graph that does next to nothing: what is measured is everything around it. Twice: without and with batching."""
     make_saved_models(folder, "half_plus_two")
     rows = [np.full((1, 1), number / 4, np.float32) for number in range(BODIES)]
     bodies = [Body(row, {1: [float(row[0, 0]) / 2 + 2]}) for row in rows]
-    meaning = 'SavedModel, 0.5 x + 2; requests are never merged (`merge = "never"`)'
     path = folder / "models" / "half_plus_two" / "1"
-    options = ("--set", "model.merge=never")
-    return BenchModel("half_plus_two", meaning, "savedmodel", path, bodies, tolerance=1e-6, options=options)
+    ways = [
+        ("half_plus_two", "SavedModel, 0.5 x + 2; requests are never merged", "never"),
+        ("half_plus_two_batched", 'the same with `merge = "always"`, as `--enable_batching` has it', "always"),
+    ]
+    return [
+        BenchModel(name, meaning, "savedmodel", path, bodies, 1e-6, ("--set", f"model.merge={merge}"))
+        for name, meaning, merge in ways
+    ]
 
 
 def _make_mlp(file: Path) -> tuple[int, ...]:
