@@ -235,4 +235,4 @@ def test_twenty_models_of_which_three_are_bad(made: Path, tmp_path: Path) -> Non
         assert server.rest("/v1/models/broken:predict", '{"inputs": [1]}')[0] == 404
         missing = json.loads(server.rest("/v1/models/missing")[1])
         assert missing["error"] == "Could not find any versions of model missing"
-        assert "no such file" in missing["hint"].lower()
+        assert "no such file" in status["missing"]["problem"].lower()

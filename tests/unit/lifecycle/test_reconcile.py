@@ -458,6 +458,7 @@ def test_the_first_that_serves_suffices_where_that_is_wanted() -> None:
         "default": None,
         "labels": {},
         "problem": "no look at `/models/other` has ended within 30 s",
+        "request_log_rate": 0.0,
         "versions": [],
     }
 

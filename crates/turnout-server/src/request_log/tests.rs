@@ -1,5 +1,6 @@
 //! Logs of a fake model's calls, in folders of their own.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -40,10 +41,10 @@ impl Folder {
     }
 
     fn bytes(&self) -> u64 {
-        let sizes = self.files().into_iter();
-        sizes
-            .map(|path| path.metadata().expect("there").len())
-            .sum()
+        let files = self.files().into_iter();
+        // The writer may close or remove a file while it is looked at.
+        let sizes = files.filter_map(|path| path.metadata().ok());
+        sizes.map(|metadata| metadata.len()).sum()
     }
 }
 
@@ -68,6 +69,7 @@ fn requests(path: &Path) -> Vec<Vec<u8>> {
 struct Logged {
     bench: Bench,
     servable: Arc<Servable>,
+    sampled: Cell<u64>,
 }
 
 impl Logged {
@@ -83,7 +85,11 @@ impl Logged {
         let servable = bench.servable(FakeModel::new(&Arc::default()), true, 8, 1.0);
         servable.sampler.set_rate(1.0);
         bench.shared.request_log.start();
-        Self { bench, servable }
+        Self {
+            bench,
+            servable,
+            sampled: Cell::new(0),
+        }
     }
 
     fn log(&self) -> &RequestLog {
@@ -94,14 +100,20 @@ impl Logged {
     fn call(&self, request: &[u8]) {
         let part = |bytes: &[u8]| Part::Message(Bytes::copy_from_slice(bytes));
         if let Some(ticket) = self.servable.sampler.sample(request.len()) {
+            self.sampled.set(self.sampled.get() + 1);
             let sampled = ticket.with(part(request));
             sampled.answered(&self.servable, 0, part(b"answer"), Instant::now());
         }
     }
 
-    /// Waits until nothing is held for the log any more.
+    /// Waits until every sampled call was written or is lost.
     fn settle(&self) {
-        while self.log().budget.used_bytes() > 0 {
+        let counters = self.log().counters();
+        let ended = || {
+            let lost = Loss::ALL.map(|why| counters.lost(why));
+            counters.written() + lost.iter().sum::<u64>()
+        };
+        while ended() < self.sampled.get() || self.log().budget.used_bytes() > 0 {
             std::thread::yield_now();
         }
     }
@@ -296,7 +308,11 @@ fn old_files_are_closed_while_nothing_happens() {
     let servable = bench.servable(FakeModel::new(&Arc::default()), true, 8, 1.0);
     servable.sampler.set_rate(1.0);
     bench.shared.request_log.start();
-    let logged = Logged { bench, servable };
+    let logged = Logged {
+        bench,
+        servable,
+        sampled: Cell::new(0),
+    };
     logged.call(b"one");
     let begun = Instant::now();
     let closed = |path: &PathBuf| {

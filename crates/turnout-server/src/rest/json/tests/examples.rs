@@ -95,11 +95,11 @@ fn syntax_goes_before_everything_that_is_said() {
         ),
         (
             "{\"examples\": [{\"a\": nul}]}",
-            "JSON Parse error: Invalid value. at offset: 20",
+            "JSON Parse error: Invalid value. at offset: 23",
         ),
         (
             "{\"examples\": [{\"a\": f}], \"signature_name\": 1}",
-            "JSON Parse error: Invalid value. at offset: 20",
+            "JSON Parse error: Invalid value. at offset: 21",
         ),
         (
             "{\"examples\": [], \"context\": 1}",
