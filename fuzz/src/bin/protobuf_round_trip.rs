@@ -7,7 +7,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use turnout_core::{DType, Shape, Tensor, Values};
 use turnout_server::grpc::wire::{
-    Answer, RequestedVersion, TensorContent, TensorParts, decode_predict_request,
+    Answer, Carrier, RequestedVersion, TensorContent, TensorParts, decode_predict_request,
     decode_predict_response, encode_predict_request, encode_predict_response,
 };
 
@@ -85,19 +85,23 @@ fn as_request(tensor: &Tensor) {
 }
 
 fn as_response(tensor: &Tensor) {
-    let answer = Answer {
-        model: "m",
-        version: 7,
-        signature: "s",
-        outputs: &[("a", tensor), ("b", tensor)],
-    };
-    let encoded = Bytes::from(encode_predict_response(&answer, 5)).slice(5..);
-    let (version, outputs) = decode_predict_response(&encoded, LIMIT_BYTES).expect("our own bytes");
-    assert_eq!((version, outputs.len()), (7, 2));
-    assert!(
-        outputs.iter().all(|(_, output)| same(output, tensor)),
-        "{outputs:?} {tensor:?}"
-    );
+    for carrier in [Carrier::Typed, Carrier::Content] {
+        let answer = Answer {
+            model: "m",
+            version: 7,
+            signature: "s",
+            outputs: &[("a", tensor), ("b", tensor)],
+            carrier,
+        };
+        let encoded = Bytes::from(encode_predict_response(&answer, 5)).slice(5..);
+        let (version, outputs) =
+            decode_predict_response(&encoded, LIMIT_BYTES).expect("our own bytes");
+        assert_eq!((version, outputs.len()), (7, 2));
+        assert!(
+            outputs.iter().all(|(_, output)| same(output, tensor)),
+            "{outputs:?} {tensor:?}"
+        );
+    }
 }
 
 fuzz_target!(|input: &[u8]| {
